@@ -1,0 +1,193 @@
+"""How is a command run? In one transaction that ends in events, exactly once for each idempotency key.
+
+The transaction stays open after the command, so that the payload is read from the very state the command has made;
+`settle` then commits it, or rolls it back for a dry run. A refusal has rolled back already. So a preview can't differ
+from the deed, and an answer can't tell of something that was not kept.
+
+Remembered is what was *done*: a key whose command was refused is free again, so that a phone may send it once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import date
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.events import Origin
+from db.faults import is_retryable, translated
+from db.sessions import ReadSession, WriteSession
+from db.tables import IdempotencyRow
+from domain.errors import IdempotencyMismatch, Refusal, Unavailable
+from domain.values import IDEMPOTENCY_KEY_LENGTH, line
+from policies.compiler import Policy
+from policies.viewer import Viewer
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What every command may carry; times and versions are checked by the command itself."""
+
+    idempotency_key: str | None = None
+    dry_run: bool = False
+
+
+CommandT = TypeVar("CommandT", bound=Command)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """All that a command works with: one transaction, one viewer with his policy, one origin, today's date."""
+
+    session: WriteSession
+    viewer: Viewer
+    policy: Policy
+    origin: Origin
+    today: date
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: the object it made or changed, or why it was refused."""
+
+    object_id: UUID | None
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass
+class CommandRun:
+    """A command that has run and is not settled yet."""
+
+    session: WriteSession
+    outcome: Outcome
+    is_kept: bool
+    _is_settled: bool = field(default=False, init=False)
+
+    async def reading(self) -> ReadSession:
+        """Return a session over the state that the command has made."""
+        return await self.session.reading()
+
+    async def settle(self) -> None:
+        """Commit what was done, roll back what was only tried; raise `Unavailable` where a commit can't be confirmed."""
+        if not self._is_settled:
+            self._is_settled = True
+            await (self.session.commit() if self.is_kept else self.session.rollback())
+
+    async def abandon(self) -> None:
+        """Roll back, whatever the command did: its caller is gone before it was told."""
+        if not self._is_settled:
+            self._is_settled = True
+            await self.session.rollback()
+
+
+@dataclass(frozen=True)
+class Clerk(Generic[CommandT]):
+    """Runs commands of one viewer against one database."""
+
+    engine: AsyncEngine
+    viewer: Viewer
+    policy: Policy
+    origin: Origin
+    today: date
+
+    async def run(
+        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
+    ) -> CommandRun:
+        """Run `handler` and return the open run; run again after a deadlock.
+
+        A `Refusal` becomes the run's outcome; `Denial`, `MalformedRequest` and `Unavailable` are raised with nothing
+        done.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._attempt(command, handler)
+            except DBAPIError as error:
+                if not is_retryable(error):
+                    raise
+        try:
+            return await self._attempt(command, handler)
+        except DBAPIError as error:
+            if is_retryable(error):
+                raise Unavailable("Too many others change this right now; try again.") from error
+            raise
+
+    async def _attempt(
+        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
+    ) -> CommandRun:
+        session = WriteSession(self.engine)
+        bench = Workbench(session, self.viewer, self.policy, self.origin, self.today)
+        try:
+            with translated():
+                remembered = await _claim_key(bench, command)
+                object_id = remembered or await handler(bench, command)
+                await session.orm.flush()
+                if remembered is None:
+                    await _remember(bench, command, object_id)
+        except Refusal as refusal:
+            await session.rollback()
+            return CommandRun(session, Outcome(None, (refusal,)), is_kept=False)
+        except BaseException:
+            await session.rollback()
+            raise
+        return CommandRun(session, Outcome(object_id), is_kept=not command.dry_run)
+
+
+async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
+    """Take the command's key; return what was done under it before, null where it is new.
+
+    A second server with the same key waits here until the first one has committed or rolled back.
+    """
+    if command.idempotency_key is None or command.dry_run:
+        return None
+    key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
+    fingerprint = _fingerprint(command)
+    claim = (
+        insert(IdempotencyRow)
+        .values(
+            user_id=bench.viewer.user_id,
+            key=key,
+            input_hash=fingerprint,
+            answer=None,
+            created_at=bench.origin.now,
+        )
+        .on_conflict_do_nothing()
+        .returning(IdempotencyRow.key)
+    )
+    if await bench.session.orm.scalar(claim) is not None:
+        return None
+    known = await bench.session.orm.scalar(
+        select(IdempotencyRow).where(IdempotencyRow.user_id == bench.viewer.user_id, IdempotencyRow.key == key)
+    )
+    assert known is not None, "a key that is taken is there"
+    if known.input_hash != fingerprint:
+        raise IdempotencyMismatch
+    assert known.answer is not None, "a committed key has its answer"
+    return UUID(known.answer["object"])
+
+
+async def _remember(bench: Workbench, command: Command, object_id: UUID) -> None:
+    if command.idempotency_key is None or command.dry_run:
+        return
+    key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
+    row = await bench.session.orm.get_one(IdempotencyRow, (bench.viewer.user_id, key))
+    row.answer = {"object": str(object_id)}
+    await bench.session.orm.flush()
+
+
+def _fingerprint(command: Command) -> bytes:
+    """Return SHA-256 over the command's name and input, the key left out."""
+    assert is_dataclass(command)
+    content = asdict(command)
+    del content["idempotency_key"]
+    canonical = orjson.dumps([type(command).__name__, content], default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).digest()

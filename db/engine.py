@@ -1,0 +1,70 @@
+"""How is the database reached? Two pools: one that writes, one that reads snapshots, each with its limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Bounds of one pool and of each statement in it; times in seconds."""
+
+    size: int = 10
+    wait_seconds: float = 5
+    connect_seconds: float = 3
+    statement_seconds: float = 10
+    lock_seconds: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The two roads to the database: `write` for units of work, `read` for snapshots (perhaps of a replica)."""
+
+    write: AsyncEngine
+    read: AsyncEngine
+
+    async def close(self) -> None:
+        """Close every connection of both pools."""
+        await self.read.dispose()
+        await self.write.dispose()
+
+
+def open_database(write_url: str, read_url: str, write: PoolLimits, read: PoolLimits) -> Database:
+    """Return a database whose pools are empty until they are first used; URLs are `postgresql+asyncpg://…`."""
+    return Database(
+        write=_engine(write_url, write, read_only=False),
+        read=_engine(read_url, read, read_only=True),
+    )
+
+
+def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
+    options: dict[str, str | bool] = (
+        {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        if read_only
+        else {"isolation_level": "READ COMMITTED"}
+    )
+    return create_async_engine(
+        url,
+        pool_size=limits.size,
+        max_overflow=0,
+        pool_timeout=limits.wait_seconds,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        execution_options=options,
+        # Statement parameters hold people's data and must not reach a log through an exception's text.
+        hide_parameters=True,
+        connect_args={
+            "timeout": limits.connect_seconds,
+            "server_settings": {
+                "application_name": "eoms",
+                "timezone": "UTC",
+                # A big JSON statement looks expensive to the planner, and compiling it takes longer than running it.
+                "jit": "off",
+                "statement_timeout": f"{limits.statement_seconds}s",
+                "lock_timeout": f"{limits.lock_seconds}s",
+                "idle_in_transaction_session_timeout": f"{limits.statement_seconds * 2}s",
+            },
+        },
+    )

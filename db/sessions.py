@@ -1,0 +1,74 @@
+"""How does one operation read, and how does one command write?
+
+A `ReadSession` is one snapshot: everything that is read through it agrees with itself. A `WriteSession` is one
+transaction; what it writes can be read through `WriteSession.reading()` before it is committed or rolled back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Executable, RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from db.faults import translated
+
+
+class ReadSession:
+    """One read-only snapshot on one connection, opened by the first statement.
+
+    Statements that arrive together wait for each other: a connection carries one at a time.
+    """
+
+    def __init__(self, engine: AsyncEngine | None = None, *, borrowed: AsyncConnection | None = None) -> None:
+        self._engine = engine
+        self._connection = borrowed
+        self._is_borrowed = borrowed is not None
+        self._turn = asyncio.Lock()
+        self.statement_count = 0
+
+    # Any: a statement's parameters are as various as its columns' types.
+    async def fetch(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+        """Return all rows of a statement as mappings; raise `Unavailable`."""
+        async with self._turn:
+            with translated():
+                if self._connection is None:
+                    assert self._engine is not None, "a read session has an engine or a borrowed connection"
+                    self._connection = await self._engine.connect()
+                self.statement_count += 1
+                result = await self._connection.execute(statement, dict(parameters))
+                return result.mappings().all()
+
+    async def close(self) -> None:
+        """End the snapshot and give the connection back; a borrowed one stays with its owner."""
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None and not self._is_borrowed:
+                await connection.close()
+
+
+class WriteSession:
+    """One transaction, from the first statement to `commit` or `rollback`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.orm = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+
+    async def reading(self) -> ReadSession:
+        """Return a session that reads what this transaction has written so far."""
+        with translated():
+            await self.orm.flush()
+            return ReadSession(borrowed=await self.orm.connection())
+
+    async def commit(self) -> None:
+        """Make it last; raise `Unavailable` where that can't be known."""
+        with translated():
+            await self.orm.commit()
+        await self.orm.close()
+
+    async def rollback(self) -> None:
+        """Undo all of it and give the connection back."""
+        with translated():
+            await self.orm.rollback()
+        await self.orm.close()

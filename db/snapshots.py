@@ -1,0 +1,93 @@
+"""What is the state of an aggregate, as its events tell it?
+
+The one place that maps rows to snapshots (`domain.events`): commands take the difference of two, and verification
+compares a row with the fold of its events. Fields carry the API's names; `version`, `createdAt` and `updatedAt` are
+told by the events themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from db.tables import AssignmentRow, MembershipRow, OrderLineRow, OrderRow, UserRow
+from domain.events import Scalar, Snapshot, scalar
+
+_Value = StrEnum | str | int | bool | Decimal | date | datetime | UUID | None
+
+
+def order_snapshot(
+    order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
+) -> Snapshot:
+    """Return an order with its lines (`lines.<position>.…`) and assignments (`assignments.<user id>.…`)."""
+    fields: dict[str, _Value] = {
+        "number": order.number,
+        "title": order.title,
+        "description": order.description,
+        "kind": order.kind,
+        "state": order.state,
+        "priority": order.priority,
+        "project": order.project_id,
+        "customer": order.customer_id,
+        "contractor": order.contractor_id,
+        "wbsNode": order.wbs_node_id,
+        "costCode": order.cost_code_id,
+        "plannedStart": order.planned_start,
+        "plannedEnd": order.planned_end,
+        "dueOn": order.due_on,
+        "actualStart": order.actual_start,
+        "actualEnd": order.actual_end,
+        "currency": order.currency,
+        "amount": order.amount,
+        "percentComplete": order.percent_complete,
+        "revision": order.revision,
+        "submittedBy": order.submitted_by_id,
+        "editedBy": order.edited_by_id,
+    }
+    for line in lines:
+        fields |= _under(
+            f"lines.{line.position}",
+            {
+                "item": line.item,
+                "description": line.description,
+                "quantity": line.quantity,
+                "uom": line.uom,
+                "unitPrice": line.unit_price,
+                "amount": line.amount,
+                "doneQuantity": line.done_quantity,
+                "progressAt": line.progress_at,
+            },
+        )
+    for assignment in assignments:
+        fields |= _under(
+            f"assignments.{assignment.user_id}",
+            {"task": assignment.task, "assignedAt": assignment.assigned_at},
+        )
+    return _snapshot(fields)
+
+
+def user_snapshot(user: UserRow, memberships: Iterable[MembershipRow]) -> Snapshot:
+    """Return a user with the roles he holds (`roles.<role>.<project id or global>`); never the password's hash."""
+    fields: dict[str, _Value] = {
+        "username": user.username,
+        "name": user.name,
+        "email": user.email,
+        "phone": user.phone,
+        "organization": user.organization_id,
+        "disabledAt": user.disabled_at,
+    }
+    for membership in memberships:
+        fields[f"roles.{membership.role}.{membership.project_id or 'global'}"] = True
+    return _snapshot(fields)
+
+
+def _under(prefix: str, fields: dict[str, _Value]) -> dict[str, _Value]:
+    return {f"{prefix}.{name}": value for name, value in fields.items()}
+
+
+def _snapshot(fields: dict[str, _Value]) -> Snapshot:
+    known: dict[str, Scalar] = {name: scalar(value) for name, value in fields.items() if value is not None}
+    return known

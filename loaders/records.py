@@ -1,0 +1,26 @@
+"""What does a loader give to a resolver? One row of a type, as this viewer may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+
+class Record:
+    """A row of the type `type_name`: field names to masked values, to-one fields to the key of their target."""
+
+    __slots__ = ("type_name", "values")
+
+    # Any: the values are as various as the columns' types; the schema's scalars check them on the way out.
+    def __init__(self, type_name: str, values: Mapping[str, Any]) -> None:
+        self.type_name = type_name
+        self.values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    @property
+    def key(self) -> UUID:
+        """Return the row's id."""
+        return self.values["id"]

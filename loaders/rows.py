@@ -1,0 +1,171 @@
+"""How are rows fetched: by id, by parent, and as pages of a list? Always scoped, masked and in one statement a batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Uuid, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from loaders.batching import Batcher
+from loaders.paging import Page, PageArguments, SortKey, bounds, ordering, page_of, sort_column
+from loaders.reads import Reads
+from loaders.records import Record
+from loaders.selects import masked_select
+from policies.bindings import ToMany, TypeBinding
+
+_PARENT = "_parent"
+_RANK = "_rank"
+
+
+def row_by_key(reads: Reads, type_name: str, key: UUID, deed: str = "read") -> Awaitable[Record | None]:
+    """Return the row of a type by id, null where it does not exist or may not be read."""
+
+    async def batch(keys: Sequence[UUID]) -> list[Record | None]:
+        binding = reads.binding(type_name)
+        statement = masked_select(reads.policy, binding, deed).where(binding.column("id") == any_(_keys()))
+        found = {row["id"]: Record(type_name, row) for row in await reads.fetch(statement, {"keys": list(keys)})}
+        return [found.get(each) for each in keys]
+
+    return reads.loader(("row", type_name, deed), lambda: Batcher(batch)).load(key)
+
+
+def rows_by_parent(reads: Reads, source: ToMany, parent: UUID) -> Awaitable[Sequence[Record]]:
+    """Return all rows of a short list by parent, in the list's order."""
+
+    async def batch(parents: Sequence[UUID]) -> list[list[Record]]:
+        binding = reads.binding(source.target)
+        statement = (
+            masked_select(reads.policy, binding)
+            .add_columns(source.key.label(_PARENT))
+            .where(source.key == any_(_keys()))
+            .order_by(source.key, source.order, binding.column("id"))
+        )
+        found: dict[UUID, list[Record]] = defaultdict(list)
+        for row in await reads.fetch(statement, {"keys": list(parents)}):
+            found[row[_PARENT]].append(Record(source.target, row))
+        return [found[each] for each in parents]
+
+    return reads.loader(("list", source), lambda: Batcher(batch)).load(parent)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of rows: which type, further conditions (masked expressions only), and its order."""
+
+    type_name: str
+    keys: tuple[SortKey, ...]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+
+class Connection:
+    """A list that is read when it is looked at: the page and the count are fetched once each, if ever."""
+
+    def __init__(self, page: Batcher[Any, Page], count: Batcher[Any, int], key: object) -> None:
+        self._page, self._count, self._key = page, count, key
+
+    def page(self) -> Awaitable[Page]:
+        """Return the page."""
+        return self._page.load(self._key)
+
+    def total(self) -> Awaitable[int]:
+        """Return how many rows the list has in all."""
+        return self._count.load(self._key)
+
+
+def listed(reads: Reads, listing: Listing, arguments: PageArguments) -> Connection:
+    """Return a list of the whole table as a connection; raise `MalformedRequest` for a bad cursor."""
+    binding = reads.binding(listing.type_name)
+    scoped = masked_select(reads.policy, binding).where(*listing.conditions)
+    limits = bounds(listing.keys, arguments)
+
+    async def pages(keys: Sequence[object]) -> list[Page]:
+        statement = (
+            scoped.add_columns(*_sort_columns(listing.keys))
+            .where(*limits)
+            .order_by(*ordering(listing.keys, is_backward=arguments.is_backward))
+            .limit(arguments.size + 1)
+        )
+        page = page_of(listing.type_name, await reads.fetch(statement), listing.keys, arguments)
+        return [page for _ in keys]
+
+    async def counts(keys: Sequence[object]) -> list[int]:
+        rows = await reads.fetch(scoped.with_only_columns(func.count().label("total")))
+        return [rows[0]["total"] for _ in keys]
+
+    return Connection(Batcher(pages), Batcher(counts), "all")
+
+
+@dataclass(frozen=True)
+class _Nested:
+    """What makes two nested lists the same question for different parents."""
+
+    source: ToMany
+    arguments: PageArguments
+    binding: TypeBinding = field(compare=False)
+
+    @property
+    def keys(self) -> tuple[SortKey, ...]:
+        return (
+            SortKey("position", self.source.order.expression),
+            SortKey("id", self.binding.column("id")),
+        )
+
+
+def listed_by_parent(reads: Reads, source: ToMany, parent: UUID, arguments: PageArguments) -> Connection:
+    """Return the list of a parent as a connection; all parents of a response share one statement."""
+    nested = _Nested(source, arguments, reads.binding(source.target))
+    limits = bounds(nested.keys, arguments)
+
+    async def pages(parents: Sequence[UUID]) -> list[Page]:
+        return await _pages(reads, nested, limits, parents)
+
+    async def counts(parents: Sequence[UUID]) -> list[int]:
+        statement = (
+            masked_select(reads.policy, nested.binding)
+            .with_only_columns(source.key.label(_PARENT), func.count().label("total"))
+            .where(source.key == any_(_keys()))
+            .group_by(source.key)
+        )
+        totals = {row[_PARENT]: row["total"] for row in await reads.fetch(statement, {"keys": list(parents)})}
+        return [totals.get(each, 0) for each in parents]
+
+    return Connection(
+        reads.loader(("pages", nested), lambda: Batcher(pages)),
+        reads.loader(("counts", source), lambda: Batcher(counts)),
+        parent,
+    )
+
+
+async def _pages(
+    reads: Reads, nested: _Nested, limits: list[ColumnElement[bool]], parents: Sequence[UUID]
+) -> list[Page]:
+    source, keys, arguments = nested.source, nested.keys, nested.arguments
+    order = ordering(keys, is_backward=arguments.is_backward)
+    ranked = (
+        masked_select(reads.policy, nested.binding)
+        .add_columns(
+            *_sort_columns(keys),
+            source.key.label(_PARENT),
+            func.row_number().over(partition_by=source.key, order_by=order).label(_RANK),
+        )
+        .where(source.key == any_(_keys()), *limits)
+        .subquery()
+    )
+    statement = select(ranked).where(ranked.c[_RANK] <= arguments.size + 1).order_by(ranked.c[_PARENT], ranked.c[_RANK])
+    found: dict[UUID, list[Any]] = defaultdict(list)
+    for row in await reads.fetch(statement, {"keys": list(parents)}):
+        found[row[_PARENT]].append(row)
+    return [page_of(source.target, found[each], keys, arguments) for each in parents]
+
+
+def _sort_columns(keys: Sequence[SortKey]) -> list[ColumnElement[Any]]:
+    return [key.expression.label(sort_column(index)) for index, key in enumerate(keys)]
+
+
+def _keys() -> ColumnElement[Any]:
+    return bindparam("keys", type_=ARRAY(Uuid()))

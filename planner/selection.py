@@ -1,0 +1,95 @@
+"""Which selected fields can this viewer see on no row at all?
+
+Such a field answers null everywhere, and one FORBIDDEN error per selection says so, with its path but without list
+indices. The answer depends on document, variables of @skip and @include, and viewer shape, never on data: nobody learns
+from it whether a row exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLIncludeDirective,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_directive_values,
+    get_named_type,
+)
+
+from policies.bindings import Catalog
+from policies.compiler import Policy
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Walk:
+    schema: GraphQLSchema
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variables: Mapping[str, object]
+    policy: Policy
+    catalog: Catalog
+
+    def forbidden(self, kind: GraphQLNamedType | None, selections: SelectionSetNode, path: Path) -> Iterator[Path]:
+        for selection in selections.selections:
+            if not self._is_included(selection):
+                continue
+            if isinstance(selection, FieldNode):
+                yield from self._field(kind, selection, path)
+            elif isinstance(selection, InlineFragmentNode):
+                condition = selection.type_condition
+                inner = self.schema.get_type(condition.name.value) if condition else kind
+                yield from self.forbidden(inner, selection.selection_set, path)
+            elif isinstance(selection, FragmentSpreadNode):
+                fragment = self.fragments[selection.name.value]
+                inner = self.schema.get_type(fragment.type_condition.name.value)
+                yield from self.forbidden(inner, fragment.selection_set, path)
+
+    def _field(self, kind: GraphQLNamedType | None, node: FieldNode, path: Path) -> Iterator[Path]:
+        if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) or node.name.value not in kind.fields:
+            return
+        here = (*path, node.alias.value if node.alias else node.name.value)
+        guard = self.catalog.guard_of(kind.name, node.name.value)
+        if guard is not None and self._is_hidden(kind.name, guard):
+            yield here
+        elif node.selection_set is not None:
+            yield from self.forbidden(get_named_type(kind.fields[node.name.value].type), node.selection_set, here)
+
+    def _is_hidden(self, type_name: str, guard: str) -> bool:
+        """Return whether rows of the type can be read, but never with this field."""
+        binding = self.catalog.types.get(type_name)
+        return self.policy.is_never_visible(guard) and (
+            binding is None or not self.policy.is_never_visible(binding.thing)
+        )
+
+    def _is_included(self, node: FieldNode | InlineFragmentNode | FragmentSpreadNode | object) -> bool:
+        assert isinstance(node, FieldNode | InlineFragmentNode | FragmentSpreadNode)
+        variables = dict(self.variables)
+        skip = get_directive_values(GraphQLSkipDirective, node, variables)
+        include = get_directive_values(GraphQLIncludeDirective, node, variables)
+        return not (skip and skip["if"]) and not (include and not include["if"])
+
+
+def forbidden_paths(
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    variables: Mapping[str, object],
+    policy: Policy,
+    catalog: Catalog,
+) -> list[Path]:
+    """Return the response paths, once each and in the document's order, of a validated operation."""
+    root = schema.get_root_type(operation.operation)
+    walk = _Walk(schema, fragments, variables, policy, catalog)
+    return list(dict.fromkeys(walk.forbidden(root, operation.selection_set, ())))

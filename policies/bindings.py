@@ -1,0 +1,139 @@
+"""Where does a field's value come from, and what guards it? The vocabulary that types, loaders and planner share.
+
+A type of the schema is bound to a table and to a *thing* of the policy; each of its fields to one source. There is no
+second place that says so: the schema declares the bindings, everything below reads them from the `Catalog`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.tables import Keyed
+
+# What stands for a column of a row: an attribute of a mapped class. Its value's type doesn't matter here.
+Attribute = InstrumentedAttribute[object]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The value is a column of the row."""
+
+    attribute: Attribute
+
+
+@dataclass(frozen=True)
+class GlobalKey:
+    """The value is the row's global id."""
+
+    attribute: Attribute
+
+
+@dataclass(frozen=True)
+class ToOne:
+    """The value is the row of type `target` whose id stands in `key`."""
+
+    key: Attribute
+    target: str
+
+
+@dataclass(frozen=True)
+class ToMany:
+    """The value is the rows of type `target` whose `key` names this row, sorted by `order` ascending."""
+
+    target: str
+    key: Attribute
+    order: Attribute
+
+
+@dataclass(frozen=True)
+class HiddenFields:
+    """The value is the names of this row's fields that the policy hides from the viewer."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The value is made by a resolver in Python."""
+
+
+Source = Column | GlobalKey | ToOne | ToMany | HiddenFields | Computed
+
+
+@dataclass(frozen=True)
+class FieldBinding:
+    """One field: its Python name, its name in the API, the thing that guards it and its source."""
+
+    name: str
+    api_name: str
+    thing: str
+    source: Source
+
+    @property
+    def stored(self) -> Attribute | None:
+        """Return the column that holds the field's value or key, null where there is none on the row."""
+        match self.source:
+            case Column(attribute) | GlobalKey(attribute):
+                return attribute
+            case ToOne(key):
+                return key
+            case _:
+                return None
+
+
+@dataclass(frozen=True, eq=False)
+class TypeBinding:
+    """One type of the schema over one table."""
+
+    name: str
+    thing: str
+    row: type[Keyed]
+    fields: Mapping[str, FieldBinding]
+    aggregate: str | None = None
+    """The type of the aggregate in whose events this type's fields appear."""
+
+    event_prefix: str = ""
+    """What stands before a field's name in those events: `lines.` for the lines of an order."""
+
+    @cached_property
+    def stored_fields(self) -> tuple[FieldBinding, ...]:
+        """Return the fields that have a column on the row."""
+        return tuple(each for each in self.fields.values() if each.stored is not None)
+
+    def column(self, name: str) -> ColumnElement[object]:
+        """Return the unmasked column of a field: for keys and joins, never for an answer."""
+        stored = self.fields[name].stored
+        assert stored is not None, f"{self.name}.{name} has no column"
+        return stored.expression
+
+
+class CatalogError(Exception):
+    """Schema and policy don't know the same things; the message lists all that is missing."""
+
+
+@dataclass
+class Catalog:
+    """All bindings. Filled while the schema is imported, read by everybody afterwards."""
+
+    types: dict[str, TypeBinding] = field(default_factory=dict[str, TypeBinding])
+    guards: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """(type, field) of types that are bound to no table, such as totals, to the thing that guards the field."""
+
+    def add(self, binding: TypeBinding) -> None:
+        """Take in one type; a name is taken once."""
+        assert binding.name not in self.types, f"{binding.name} is bound twice"
+        self.types[binding.name] = binding
+
+    def guard_of(self, type_name: str, api_name: str) -> str | None:
+        """Return the thing that guards a field of the API, null for fields of mere structure."""
+        binding = self.types.get(type_name)
+        if binding is None:
+            return self.guards.get((type_name, api_name))
+        return next((each.thing for each in binding.fields.values() if each.api_name == api_name), None)
+
+
+catalog = Catalog()
+"""The one catalog of the process."""

@@ -1,0 +1,135 @@
+"""What do the rules mean as SQL, for a viewer of this shape?
+
+A `Policy` belongs to one viewer shape and is kept for all viewers of that shape. It answers three questions: which
+rows, which columns of them, and what of them is hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, case, cast, func, literal, null, true
+from sqlalchemy.dialects import postgresql
+
+from db.tables import Keyed
+from policies.bindings import Catalog, CatalogError, FieldBinding, TypeBinding
+from policies.roles import Role
+from policies.rules import EVERYBODY, Rulebook
+from policies.scope import ANYWHERE, Predicate, Scope, predicate, supports
+from policies.viewer import ViewerShape
+
+
+class Policy:
+    """The rules, compiled for one viewer shape."""
+
+    def __init__(self, rulebook: Rulebook, shape: ViewerShape) -> None:
+        self.shape = shape
+        self._rulebook = rulebook
+        self._scopes: dict[tuple[str, str], frozenset[Scope]] = {}
+
+    def scopes(self, thing: str, deed: str) -> frozenset[Scope]:
+        """Return the scopes in which some role of the shape is granted `deed` on `thing`; empty is nowhere."""
+        key = (thing, deed)
+        found = self._scopes.get(key)
+        if found is None:
+            found = frozenset(
+                _scope(where, held.role, is_global=held.is_global)
+                for held in self.shape
+                for where in self._rulebook.wheres(held.role, thing, deed)
+            ) | frozenset(Scope(where) for where in self._rulebook.wheres(EVERYBODY, thing, deed))
+            self._scopes[key] = found
+        return found
+
+    def rows(self, thing: str, row: type[Keyed], deed: str = "read") -> Predicate:
+        """Return the predicate of the rows on which the viewer may do `deed`."""
+        return predicate(self.scopes(thing, deed), row)
+
+    def is_always_visible(self, binding: TypeBinding, field: FieldBinding) -> bool:
+        """Return whether every readable row shows this field, so that no mask is needed."""
+        visible = self.scopes(field.thing, "read")
+        return ANYWHERE in visible or self.scopes(binding.thing, "read") <= visible
+
+    def is_never_visible(self, thing: str) -> bool:
+        """Return whether no row at all shows this thing to the viewer."""
+        return not self.scopes(thing, "read")
+
+    def visible(self, binding: TypeBinding, field: FieldBinding) -> Predicate:
+        """Return the predicate of the readable rows that show this field."""
+        if self.is_always_visible(binding, field):
+            return true()
+        return self.rows(field.thing, binding.row)
+
+    def masked(self, binding: TypeBinding, name: str) -> ColumnElement[object]:
+        """Return a field's column as the viewer may see it: null in the rows that hide it.
+
+        This is the only form in which a column may be selected, filtered, sorted or added up for a viewer.
+        """
+        field = binding.fields[name]
+        column = binding.column(name)
+        if self.is_always_visible(binding, field):
+            return column
+        if self.is_never_visible(field.thing):
+            return cast(null(), column.type)
+        return case((self.rows(field.thing, binding.row), column), else_=null())
+
+    def hidden_fields(self, binding: TypeBinding) -> ColumnElement[list[str]]:
+        """Return the API names of the fields that a row hides, as an array of text in the type's own order."""
+        names = [
+            case((self.visible(binding, field), null()), else_=literal(field.api_name, Text()))
+            for field in binding.stored_fields
+            if not self.is_always_visible(binding, field)
+        ]
+        if not names:
+            return cast(postgresql.array([], type_=Text()), ARRAY(Text()))
+        return func.array_remove(postgresql.array(names, type_=Text()), None, type_=ARRAY(Text()))
+
+    def may(self, thing: str, row: type[Keyed], deeds: tuple[str, ...]) -> dict[str, Predicate]:
+        """Return for each deed the predicate of the readable rows on which it is granted."""
+        readable = self.rows(thing, row)
+        return {deed: and_(readable, self.rows(thing, row, deed)) for deed in deeds}
+
+
+@dataclass
+class Policies:
+    """The policy of every viewer shape that has come by, compiled once each."""
+
+    rulebook: Rulebook
+
+    def __post_init__(self) -> None:
+        self._by_shape: dict[ViewerShape, Policy] = {}
+
+    def of(self, shape: ViewerShape) -> Policy:
+        """Return the policy of a shape; shapes are few, as roles are."""
+        policy = self._by_shape.get(shape)
+        if policy is None:
+            policy = self._by_shape[shape] = Policy(self.rulebook, shape)
+        return policy
+
+
+def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
+    """Raise `CatalogError` unless schema and rules know exactly the same things, and every `where` has a meaning."""
+    bound = {binding.thing for binding in catalog.types.values()}
+    bound |= {field.thing for binding in catalog.types.values() for field in binding.fields.values()}
+    rules = rulebook.rules
+    groups = set().union(*rules.belongs.values())
+    unknown = sorted((bound | set(catalog.guards.values())) - rules.things)
+    stale = sorted(rules.things - bound - groups)
+    mistakes = [f"the rules don't know {thing}" for thing in unknown]
+    mistakes += [f"the schema doesn't know {thing}, which the rules name" for thing in stale]
+    if not unknown:
+        mistakes += [
+            f"{role} is granted {thing} where={where}, which has no meaning for {binding.row.__tablename__}"
+            for binding in catalog.types.values()
+            for role in (*Role, EVERYBODY)
+            for thing in {binding.thing, *(field.thing for field in binding.fields.values())}
+            for where in rulebook.wheres(role, thing, "read")
+            if not supports(where, binding.row)
+        ]
+    if mistakes:
+        raise CatalogError("; ".join(sorted(set(mistakes))))
+
+
+def _scope(where: str, role: Role, *, is_global: bool) -> Scope:
+    if where == "project":
+        return ANYWHERE if is_global else Scope("project", role)
+    return Scope(where)

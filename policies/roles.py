@@ -1,0 +1,22 @@
+"""Which roles are there? The only module that names them in code; what each may do stands in `rules.csv`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A role, held globally or in a project (POLICY, Roles)."""
+
+    ADMIN = "admin"
+    DIRECTOR = "director"
+    FINANCE = "finance"
+    AUDITOR = "auditor"
+    PROJECT_MANAGER = "project_manager"
+    ENGINEER = "engineer"
+    BUYER = "buyer"
+    FOREMAN = "foreman"
+    WORKER = "worker"
+    CONTRACTOR = "contractor"
+    CUSTOMER = "customer"
+    PARTNER = "partner"

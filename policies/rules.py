@@ -1,0 +1,230 @@
+"""Which deeds are granted to which role on which things, and where?
+
+`policy.conf` and `rules.csv` are a stock Casbin model and policy. Casbin decides; this module reads the rules strictly
+(stock Casbin drops a mistyped line silently), asks Casbin once for each question and remembers the answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import casbin
+from casbin.model import Model
+
+from domain.order import OrderAction
+from policies.roles import Role
+
+ROOT = Path(__file__).parent.parent
+MODEL_FILE = ROOT / "policy.conf"
+RULES_FILE = Path(__file__).parent / "rules.csv"
+
+WHERES = ("any", "project", "own_org", "assigned", "self")
+DEEDS = frozenset(
+    {"read", "create", "update", "export", "subscribe", "approve_above_limit"} | {action.value for action in OrderAction}
+)
+EVERYBODY = "everybody"
+"""The role of whoever is signed in, beside those he holds."""
+
+BASE_ROLES = frozenset({"staff", EVERYBODY})
+"""Roles that nobody is given: others inherit from `staff`, all have `everybody`."""
+
+_ROLES = frozenset(role.value for role in Role) | BASE_ROLES
+_EFFECTS = frozenset({"allow", "deny"})
+_COLUMNS = {"p": 6, "g": 3, "g2": 3}
+
+logging.getLogger("casbin").setLevel(logging.WARNING)
+
+
+class RulesError(Exception):
+    """The rules can't be read; the message lists every mistake with its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One `p` line."""
+
+    role: str
+    thing: str
+    deed: str
+    where: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All lines of a rules file, checked."""
+
+    rules: tuple[Rule, ...]
+    inherits: Mapping[str, frozenset[str]]
+    belongs: Mapping[str, frozenset[str]]
+    lines: Mapping[Rule, int] = field(default_factory=dict[Rule, int])
+
+    @cached_property
+    def things(self) -> frozenset[str]:
+        """Return every thing that the rules know."""
+        parents: set[str] = set().union(*self.belongs.values())
+        return frozenset(parents | set(self.belongs))
+
+    def roles_of(self, role: str) -> frozenset[str]:
+        """Return the role and all it inherits."""
+        return _closure(role, self.inherits)
+
+    def wholes_of(self, thing: str) -> frozenset[str]:
+        """Return the thing and all that it belongs to."""
+        return _closure(thing, self.belongs)
+
+
+def load_rules(path: Path = RULES_FILE) -> Rules:
+    """Return the rules of a file; raise `RulesError` naming each faulty line."""
+    rules: dict[Rule, int] = {}
+    inherits: dict[str, set[str]] = defaultdict(set)
+    belongs: dict[str, set[str]] = defaultdict(set)
+    mistakes: list[str] = []
+    for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        if not text.strip() or text.lstrip().startswith("#"):
+            continue
+        cells = [cell.strip() for cell in next(csv.reader([text]))]
+        mistake = _mistake(cells)
+        if mistake:
+            mistakes.append(f"{path.name}:{number}: {mistake}")
+            continue
+        if cells[0] == "p":
+            rule = Rule(*cells[1:])
+            if rule in rules:
+                mistakes.append(f"{path.name}:{number}: says again what line {rules[rule]} says")
+            rules[rule] = number
+        else:
+            (inherits if cells[0] == "g" else belongs)[cells[1]].add(cells[2])
+    loaded = Rules(tuple(rules), _frozen(inherits), _frozen(belongs), rules)
+    mistakes += [
+        f"{path.name}:{number}: unknown thing {rule.thing!r}"
+        for rule, number in rules.items()
+        if rule.thing not in loaded.things
+    ]
+    mistakes += [f"{path.name}: {each}" for each in _undecided(loaded)]
+    if mistakes:
+        raise RulesError("\n".join(mistakes))
+    return loaded
+
+
+class Rulebook:
+    """Casbin's verdicts on one set of rules, each asked once."""
+
+    def __init__(self, rules: Rules, model_file: Path = MODEL_FILE) -> None:
+        self.rules = rules
+        self._model_text = model_file.read_text("utf-8")
+        self._enforcers: dict[str, casbin.Enforcer] = {}
+        self._relevant: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
+        self._verdicts: dict[tuple[str, frozenset[Rule]], frozenset[str]] = {}
+
+    def wheres(self, role: str, thing: str, deed: str) -> frozenset[str]:
+        """Return where `role` is granted `deed` on `thing`; empty is nowhere.
+
+        Raises `RulesError` for a thing or deed that the rules don't know: nothing is denied by a slip of the pen.
+        """
+        role = str(role)
+        if thing not in self.rules.things:
+            raise RulesError(f"the rules don't know the thing {thing!r}")
+        if deed not in DEEDS:
+            raise RulesError(f"the rules don't know the deed {deed!r}")
+        relevant = frozenset(self._rules_about(role, thing, deed))
+        # Whatever is ruled by the very same lines has the very same answer, so Casbin is asked once for all of it.
+        known = self._verdicts.get((role, relevant))
+        if known is None:
+            enforcer = self._enforcer(role)
+            asked = {rule.where for rule in relevant}
+            known = frozenset(where for where in asked if enforcer.enforce(role, thing, deed, where))
+            self._verdicts[role, relevant] = known
+        return known
+
+    def _rules_about(self, role: str, thing: str, deed: str) -> tuple[Rule, ...]:
+        key = (role, thing, deed)
+        found = self._relevant.get(key)
+        if found is None:
+            roles, things = self.rules.roles_of(role), self.rules.wholes_of(thing)
+            found = tuple(
+                rule
+                for rule in self.rules.rules
+                if rule.deed == deed and rule.role in roles and rule.thing in things
+            )
+            self._relevant[key] = found
+        return found
+
+    def _enforcer(self, role: str) -> casbin.Enforcer:
+        """Return a stock enforcer over the lines that can speak of this role: Casbin reads all lines at each question."""
+        enforcer = self._enforcers.get(role)
+        if enforcer is None:
+            roles = self.rules.roles_of(role)
+            enforcer = enforcer_of(self._model_text, self.rules, [r for r in self.rules.rules if r.role in roles])
+            self._enforcers[role] = enforcer
+        return enforcer
+
+
+def enforcer_of(model_text: str, rules: Rules, lines: Iterable[Rule]) -> casbin.Enforcer:
+    """Return a stock Casbin enforcer over `lines`, with all of the rules' inheritance and belonging."""
+    model = Model()
+    model.load_model_from_text(model_text)
+    enforcer = casbin.Enforcer(model)
+    for line in lines:
+        enforcer.add_policy(line.role, line.thing, line.deed, line.where, line.effect)
+    for child, parents in rules.inherits.items():
+        for parent in parents:
+            enforcer.add_named_grouping_policy("g", child, parent)
+    for child, parents in rules.belongs.items():
+        for parent in parents:
+            enforcer.add_named_grouping_policy("g2", child, parent)
+    return enforcer
+
+
+def _mistake(cells: list[str]) -> str | None:
+    kind = cells[0]
+    if kind not in _COLUMNS:
+        return f"a line starts with p, g or g2, not {kind!r}"
+    if len(cells) != _COLUMNS[kind]:
+        return f"{kind} takes {_COLUMNS[kind]} columns, not {len(cells)}"
+    if not all(cells):
+        return "an empty column"
+    if kind == "g2":
+        return None
+    known = (_ROLES, _ROLES) if kind == "g" else (_ROLES, None, DEEDS, WHERES, _EFFECTS)
+    names = ("role", "role") if kind == "g" else ("role", "thing", "deed", "where", "effect")
+    for cell, words, name in zip(cells[1:], known, names, strict=True):
+        if words is not None and cell not in words:
+            return f"unknown {name} {cell!r}"
+    return None
+
+
+def _undecided(rules: Rules) -> list[str]:
+    """Return a sentence for each role that reads a type but doesn't say whether it reads a guarded part of it."""
+    found: list[str] = []
+    guarded = {rule.thing for rule in rules.rules if "." in rule.thing}
+    for role in (EVERYBODY, *(role.value for role in Role)):
+        about = [rule for rule in rules.rules if rule.role in rules.roles_of(role) and rule.deed == "read"]
+        reads = {rule.thing for rule in about}
+        found += [
+            f"{role} reads {part.split('.')[0]} but says nothing of {part}"
+            for part in sorted(guarded - reads)
+            if part.split(".")[0] in reads
+        ]
+    return found
+
+
+def _closure(start: str, parents: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting.extend(parents.get(each, ()))
+    return frozenset(found)
+
+
+def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(members) for name, members in sets.items()}

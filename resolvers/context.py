@@ -1,0 +1,127 @@
+"""What does a resolver know of the operation it works in? The viewer, his snapshot, and the command under way."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import strawberry
+from commands.execution import Clerk, Command, CommandRun, Workbench
+from commands.sessions import Sessions
+from db.engine import Database
+from db.events import Origin
+from db.sessions import ReadSession
+from domain.errors import Unauthenticated
+from loaders.reads import Reads
+from policies.compiler import Policies
+from policies.grants import Grants
+from policies.tokens import Claims
+from policies.viewer import Viewer
+from subscriptions.feed import Feed
+
+CommandT = TypeVar("CommandT", bound=Command)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What all operations of a process share."""
+
+    database: Database
+    policies: Policies
+    grants: Grants
+    sessions: Sessions
+    feed: Feed
+    time_zone: ZoneInfo
+    largest_page: int
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """Where a request came from."""
+
+    request_id: str
+    address: str | None
+
+
+class Context:
+    """One operation of one viewer (null while nobody is signed in)."""
+
+    def __init__(self, runtime: Runtime, facts: RequestFacts, claims: Claims | None, viewer: Viewer | None) -> None:
+        self.runtime = runtime
+        self.facts = facts
+        self.claims = claims
+        self.viewer = viewer
+        self._reads: Reads | None = None
+        self._run: CommandRun | None = None
+
+    @property
+    def signed_in(self) -> Viewer:
+        """Return the viewer; raise `Unauthenticated`."""
+        if self.viewer is None:
+            raise Unauthenticated
+        return self.viewer
+
+    @property
+    def reads(self) -> Reads:
+        """Return what the viewer can read; raise `Unauthenticated`."""
+        if self._reads is None:
+            self._reads = self._reading(ReadSession(self.runtime.database.read))
+        return self._reads
+
+    def origin(self) -> Origin:
+        """Return who does something now."""
+        actor = self.viewer.user_id if self.viewer else None
+        return Origin(actor, self.facts.request_id, self.facts.address, datetime.now(UTC))
+
+    async def perform(
+        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
+    ) -> CommandRun:
+        """Run a command and let everything after it read the state it has made, until the next command or the end."""
+        viewer = self.signed_in
+        await self.settle()
+        origin = self.origin()
+        today = origin.now.astimezone(self.runtime.time_zone).date()
+        policy = self.runtime.policies.of(viewer.shape)
+        clerk = Clerk[CommandT](self.runtime.database.write, viewer, policy, origin, today)
+        self._run = await clerk.run(command, handler)
+        if not self._run.outcome.refusals:
+            await self._drop_reads()
+            self._reads = self._reading(await self._run.reading())
+        return self._run
+
+    async def settle(self) -> None:
+        """Commit the command under way (roll back a dry run); raise `Unavailable`."""
+        if self._run is not None:
+            run, self._run = self._run, None
+            await self._drop_reads()
+            await run.settle()
+
+    async def renew(self) -> None:
+        """Start over for the next event of a subscription: today's grants, a new snapshot, fresh loaders."""
+        await self._drop_reads()
+        if self.claims is not None:
+            self.viewer = await self.runtime.grants.viewer(self.claims)
+
+    async def close(self) -> None:
+        """Give everything back; a command that was not settled is rolled back."""
+        await self._drop_reads()
+        if self._run is not None:
+            run, self._run = self._run, None
+            await run.abandon()
+
+    def _reading(self, session: ReadSession) -> Reads:
+        viewer = self.signed_in
+        policy = self.runtime.policies.of(viewer.shape)
+        return Reads(viewer, policy, session, largest_page=self.runtime.largest_page)
+
+    async def _drop_reads(self) -> None:
+        if self._reads is not None:
+            reads, self._reads = self._reads, None
+            await reads.close()
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,66 @@
+"""How does the schema come together? The roots, the scalars, and the check that the policy knows all of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import strawberry
+from graphql import GraphQLObjectType, GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+
+from loaders.records import Record
+from policies.bindings import CatalogError, catalog
+from policies.compiler import check_catalog
+from policies.readers import default_rulebook
+from schema.binding import is_structural
+from schema.errors import ERROR_TYPES
+from schema.events import Event
+from schema.mutation import Mutation
+from schema.orders import Assignment, OrderLine
+from schema.parties import CostCode, WbsNode
+from schema.query import Query
+from schema.scalars import SCALARS
+from schema.subscription import Subscription
+
+
+def _value(source: Any, name: str) -> object:
+    """Return a field's value from a record, a mapping or an object of a Strawberry type."""
+    if isinstance(source, Record | dict):
+        return source[name]  # pyright: ignore[reportUnknownVariableType]  # both map names to values
+    return getattr(source, name)
+
+
+@lru_cache(maxsize=1)
+def build_schema() -> strawberry.Schema:
+    """Return the one schema; raise `CatalogError` unless the policy knows every type and field of it."""
+    schema = strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[*ERROR_TYPES, Assignment, CostCode, Event, OrderLine, WbsNode],
+        config=StrawberryConfig(default_resolver=_value, scalar_map=SCALARS),
+    )
+    _check_every_type_is_known(graphql_schema(schema))
+    check_catalog(catalog, default_rulebook())
+    return schema
+
+
+def graphql_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """Return graphql-core's schema, which Strawberry keeps for itself but executes."""
+    return schema._schema  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _check_every_type_is_known(schema: GraphQLSchema) -> None:
+    roots = {"Query", "Mutation", "Subscription"}
+    unknown = [
+        name
+        for name, kind in schema.type_map.items()
+        if isinstance(kind, GraphQLObjectType)
+        and not name.startswith("__")
+        and name not in roots
+        and name not in catalog.types
+        and not is_structural(name)
+    ]
+    if unknown:
+        raise CatalogError(f"bound to nothing and not marked as structure: {', '.join(sorted(unknown))}")

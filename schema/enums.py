@@ -1,0 +1,131 @@
+"""Which enums does the API have? The domain's own, with a sentence for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeVar
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from domain.order import OrderKind, OrderPriority, OrderState
+from domain.parties import CostType, OrganizationKind
+from loaders.orders import OrderGrouping, OrderSortField
+from policies.roles import Role
+
+
+
+class SortDirection(Enum):
+    """Which way a list is sorted; nulls stand last both ways."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+def _described(enum: type[Enum], description: str, values: Mapping[str, str]) -> None:
+    """Make a Python enum one of the API; every value has a description."""
+    strawberry.enum(enum, description=description)
+    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # pyright: ignore[reportAttributeAccessIssue]
+    for value in definition.values:
+        value.description = values[value.name]
+
+
+_described(
+    OrderState,
+    "Where an order stands in its life cycle 工程订单状态.",
+    {
+        "DRAFT": "Being written 草稿.",
+        "SUBMITTED": "Waiting for approval 待审批.",
+        "APPROVED": "Approved, not released yet 已批准.",
+        "REJECTED": "Rejected; it returns to draft by revision 已驳回.",
+        "RELEASED": "Released for work 已下达.",
+        "IN_PROGRESS": "Work is going on 施工中.",
+        "ON_HOLD": "Work is stopped for a while 暂停.",
+        "COMPLETED": "All work is done 完工.",
+        "ACCEPTED": "Inspected and accepted 验收.",
+        "SETTLED": "Accounts are settled 结算.",
+        "CANCELLED": "Given up before completion 已取消.",
+    },
+)
+_described(
+    OrderPriority,
+    "How urgent an order is 优先级.",
+    {"LOW": "Can wait 低.", "NORMAL": "As planned 普通.", "HIGH": "Before others 高.", "RUSH": "Inserted before all others 插单."},
+)
+_described(
+    OrderKind,
+    "What sort of work an order is 工程类别.",
+    {
+        "CONSTRUCTION": "Building on site 施工.",
+        "FABRICATION": "Making parts in a workshop 加工制作.",
+        "INSTALLATION": "Installing equipment 安装.",
+        "SERVICE": "Service such as survey or testing 服务.",
+        "MAINTENANCE": "Keeping what is built in order 维护.",
+    },
+)
+_described(
+    OrganizationKind,
+    "What an organization is to us.",
+    {
+        "OWN": "Our own company 本公司.",
+        "CUSTOMER": "Orders work from us 业主.",
+        "CONTRACTOR": "Works for us 施工方.",
+        "SUPPLIER": "Delivers to us 供应商.",
+    },
+)
+_described(
+    CostType,
+    "The type of a cost.",
+    {
+        "LABOR": "Labor 人工.",
+        "MATERIAL": "Material 材料.",
+        "EQUIPMENT": "Equipment 机械.",
+        "SUBCONTRACT": "Subcontract 分包.",
+        "OTHER": "Other 其他.",
+    },
+)
+_described(
+    Role,
+    "A role, held globally or in a project.",
+    {
+        "ADMIN": "Users and memberships 管理员.",
+        "DIRECTOR": "Reads everything, approves any amount 总监.",
+        "FINANCE": "Reads all money, settles 财务.",
+        "AUDITOR": "Reads everything, changes nothing 审计.",
+        "PROJECT_MANAGER": "Leads a project 项目经理.",
+        "ENGINEER": "Plans the work of a project, without prices 工程师.",
+        "BUYER": "Buys for a project 采购员.",
+        "FOREMAN": "Leads crews on site 班组长.",
+        "WORKER": "Works on assigned orders 工人.",
+        "CONTRACTOR": "Somebody of a contractor 施工方.",
+        "CUSTOMER": "Somebody of a customer 业主.",
+        "PARTNER": "A client program of a third party 第三方.",
+    },
+)
+_described(
+    OrderSortField,
+    "What a list of orders is sorted by; ties by id.",
+    {
+        "NUMBER": "Order number.",
+        "CREATED_AT": "Moment of creation.",
+        "UPDATED_AT": "Moment of the last change.",
+        "DUE_ON": "Due date.",
+        "PRIORITY": "Priority, least urgent first.",
+        "AMOUNT": "Amount; hidden amounts count as null.",
+        "STATE": "State, in the order of the life cycle.",
+    },
+)
+_described(
+    OrderGrouping,
+    "What totals of orders are grouped by.",
+    {
+        "STATE": "State.",
+        "PROJECT": "Project.",
+        "CONTRACTOR": "Contractor.",
+        "CUSTOMER": "Customer.",
+        "PRIORITY": "Priority.",
+        "MONTH": "Month of creation, as its first day, UTC.",
+    },
+)
+_described(SortDirection, "Which way a list is sorted; nulls stand last both ways.", {"ASC": "Least first.", "DESC": "Greatest first."})

@@ -1,0 +1,118 @@
+"""How are refusals told? `UserError` and its members, one per refusal of `domain.errors` that carries more than a code."""
+
+from __future__ import annotations
+
+import strawberry
+
+from domain import errors
+from resolvers.orders import mutation_name
+from domain.order import OrderAction, OrderState
+from schema.binding import structural
+from schema.orders import ActionBlocker
+
+
+@structural
+@strawberry.interface(description="Why a command was refused. Nothing was done.")
+class UserError:
+    """What every refusal has."""
+
+    code: str = strawberry.field(description="Stable code.")
+    message: str = strawberry.field(description="A sentence for people.")
+    path: list[str] | None = strawberry.field(description="Which part of the input is meant.")
+
+
+@structural
+@strawberry.type(description="The object does not exist or may not be read by the viewer.")
+class NotFound(UserError):
+    """NOT_FOUND."""
+
+
+@structural
+@strawberry.type(description="A value can't be taken; the code says why.")
+class InvalidInput(UserError):
+    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY."""
+
+
+@structural
+@strawberry.type(description="The order's state does not know this action.")
+class InvalidTransition(UserError):
+    """INVALID_TRANSITION."""
+
+    state: OrderState = strawberry.field(description="The order's state.")
+    possible_actions: list[str] = strawberry.field(description="The mutations that its state knows.")
+
+
+@structural
+@strawberry.type(description="The state allows the action, but something else stands in the way.")
+class ActionBlocked(UserError):
+    """ACTION_BLOCKED."""
+
+    blockers: list[ActionBlocker] = strawberry.field(description="All that stands in the way.")
+
+
+@structural
+@strawberry.type(description="Somebody else has changed the object since it was read.")
+class VersionConflict(UserError):
+    """VERSION_CONFLICT."""
+
+    current_version: int = strawberry.field(description="The object's version now.")
+
+
+@structural
+@strawberry.type(description="The idempotency key was used with another input.")
+class IdempotencyMismatch(UserError):
+    """IDEMPOTENCY_MISMATCH."""
+
+
+@structural
+@strawberry.type(description="Name, password or token is not valid.")
+class InvalidCredentials(UserError):
+    """INVALID_CREDENTIALS."""
+
+
+@structural
+@strawberry.type(description="Too many failed attempts.")
+class SignInThrottled(UserError):
+    """SIGN_IN_THROTTLED."""
+
+    retry_after_seconds: int = strawberry.field(description="After how many seconds to try again.")
+
+
+ERROR_TYPES = (
+    NotFound,
+    InvalidInput,
+    InvalidTransition,
+    ActionBlocked,
+    VersionConflict,
+    IdempotencyMismatch,
+    InvalidCredentials,
+    SignInThrottled,
+)
+
+
+def user_error(refusal: errors.Refusal) -> UserError:
+    """Return a refusal as the API tells it."""
+    code, message, path = refusal.code, refusal.message, list(refusal.path) or None
+    match refusal:
+        case errors.InvalidTransition():
+            possible = [mutation_name(OrderAction(action)) for action in refusal.possible_actions]
+            return InvalidTransition(
+                code=code, message=message, path=path, state=OrderState(refusal.state), possible_actions=possible
+            )
+        case errors.ActionBlocked():
+            blockers = [ActionBlocker(code=each.code, message=each.message) for each in refusal.blockers]
+            return ActionBlocked(code=code, message=message, path=path, blockers=blockers)
+        case errors.VersionConflict():
+            return VersionConflict(code=code, message=message, path=path, current_version=refusal.current_version)
+        case errors.SignInThrottled():
+            return SignInThrottled(
+                code=code, message=message, path=path, retry_after_seconds=refusal.retry_after_seconds
+            )
+        case errors.NotFound():
+            return NotFound(code=code, message=message, path=path)
+        case errors.IdempotencyMismatch():
+            return IdempotencyMismatch(code=code, message=message, path=path)
+        case errors.InvalidCredentials():
+            return InvalidCredentials(code=code, message=message, path=path)
+        case _:
+            return InvalidInput(code=code, message=message, path=path)

@@ -1,0 +1,40 @@
+"""How is an error told to a client? Expected ones by their code, our own mistakes by a request id only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+
+from domain.errors import EomsError
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+# Any: JSON as GraphQL's specification has it (section 7, Response).
+def told(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """Return an error as it goes to the client; the trace of an unexpected one goes to the log."""
+    original = error.original_error
+    if isinstance(original, EomsError):
+        return _formatted(error, original.message, {"code": original.code})
+    is_ours = original is not None and not isinstance(original, GraphQLError) and error.path is not None
+    if is_ours:
+        _log.error("resolver_failed", request_id=request_id, path=error.path, exc_info=original)
+        return _formatted(error, "Something went wrong here.", {"code": "INTERNAL", "requestId": request_id})
+    return _formatted(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+
+
+def failure(code: str, message: str) -> dict[str, Any]:
+    """Return a whole response that says why nothing was executed."""
+    return {"errors": [{"message": message, "extensions": {"code": code}}]}
+
+
+def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    formatted: dict[str, Any] = {"message": message}
+    if error.locations:
+        formatted["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path is not None:
+        formatted["path"] = list(error.path)
+    formatted["extensions"] = extensions
+    return formatted

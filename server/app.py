@@ -1,0 +1,145 @@
+"""How is the process put together? Stores, policy, schema and endpoints, opened and closed in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+
+from commands.sessions import Sessions
+from db.engine import Database, PoolLimits, open_database
+from policies.compiler import Policies
+from policies.grants import Grants
+from policies.passwords import Passwords
+from policies.readers import default_rulebook
+from policies.throttle import SignInThrottle
+from policies.tokens import TokenMint
+from resolvers.context import Runtime
+from schema.build import build_schema, graphql_schema
+from server.documents import DocumentLimits, Documents
+from server.execution import Executor
+from server.health import Health
+from server.http import GraphQLEndpoint
+from server.live import Gate
+from server.settings import Settings, token_secret
+from server.stores import StoreUrls
+from server.websocket import Sockets
+from server.websocket_connection import SocketLimits
+from subscriptions.feed import Feed
+from subscriptions.relay import Relay, newest_position
+from subscriptions.stream import StreamBackend
+
+
+def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
+    """Return the application; its stores are opened when it starts and closed when it stops.
+
+    Raises `CatalogError` or `RulesError` where schema and policy don't agree: such a server doesn't start.
+    """
+    schema = graphql_schema(build_schema())
+    limits = DocumentLimits(
+        tokens=settings.max_document_tokens,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        root_fields=settings.max_root_fields,
+    )
+    executor = Executor(schema, Documents(schema, limits))
+    database = _database(settings, urls)
+    redis = _redis(settings, urls)
+    feed = Feed(
+        StreamBackend(urls.redis_url, newest_position=lambda: newest_position(database.write)),
+        queue_size=settings.subscriber_queue_size,
+    )
+    runtime = _runtime(settings, urls, database, redis, feed)
+    sockets = Sockets(
+        Gate(executor, runtime),
+        SocketLimits(
+            max_operations=settings.max_operations_per_socket,
+            max_message_bytes=settings.max_body_bytes,
+            init_seconds=settings.connection_init_seconds,
+        ),
+        settings.origins,
+    )
+    runtime.grants.on_change(sockets.revoke)
+    health = Health(database, redis)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            stack.push_async_callback(redis.aclose)
+            await stack.enter_async_context(runtime.grants)
+            await stack.enter_async_context(feed)
+            await stack.enter_async_context(
+                Relay(urls.database_url, urls.redis_url, stream_max_entries=settings.stream_max_entries)
+            )
+            yield
+
+    app = Starlette(
+        routes=[
+            Route("/graphql", GraphQLEndpoint(executor, runtime, settings.max_body_bytes).answer, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", sockets),
+            Route("/healthz", health.healthz, methods=["GET"]),
+            Route("/readyz", health.readyz, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+    # uvicorn closes sockets before the lifespan ends; whoever stops it lets them go in good order first.
+    app.state.drain = lambda: sockets.drain(settings.shutdown_grace_seconds)
+    return app
+
+
+def _database(settings: Settings, urls: StoreUrls) -> Database:
+    def limits(size: int) -> PoolLimits:
+        return PoolLimits(
+            size=size,
+            wait_seconds=settings.pool_timeout_seconds,
+            connect_seconds=settings.connect_timeout_seconds,
+            statement_seconds=settings.statement_timeout_seconds,
+            lock_seconds=settings.lock_timeout_seconds,
+        )
+
+    return open_database(
+        urls.database_url, urls.database_read_url, limits(settings.write_pool_size), limits(settings.read_pool_size)
+    )
+
+
+def _redis(settings: Settings, urls: StoreUrls) -> Redis:
+    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves its options open
+        urls.redis_url,
+        socket_timeout=settings.connect_timeout_seconds,
+        socket_connect_timeout=settings.connect_timeout_seconds,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _runtime(settings: Settings, urls: StoreUrls, database: Database, redis: Redis, feed: Feed) -> Runtime:
+    grants = Grants(database, urls.database_url, settings.grants_cache_size, settings.grants_cache_seconds)
+    sessions = Sessions(
+        database=database,
+        mint=TokenMint(token_secret(settings), timedelta(minutes=settings.access_token_minutes)),
+        passwords=Passwords(),
+        throttle=SignInThrottle(
+            redis,
+            settings.sign_in_attempts_per_account,
+            settings.sign_in_attempts_per_address,
+            settings.sign_in_window_seconds,
+        ),
+        grants=grants,
+        refresh_lifetime=timedelta(days=settings.refresh_token_days),
+    )
+    return Runtime(
+        database=database,
+        policies=Policies(default_rulebook()),
+        grants=grants,
+        sessions=sessions,
+        feed=feed,
+        time_zone=ZoneInfo(settings.time_zone),
+        largest_page=settings.max_page_size,
+    )

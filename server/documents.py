@@ -1,0 +1,161 @@
+"""Is this document one that we execute? Parsed, validated and bounded once, and remembered."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    parse,
+    specified_rules,
+    validate,
+)
+
+_REMEMBERED = 1_000
+_ERRORS_REPORTED = 5
+_SUGGESTION = re.compile(r" Did you mean [^?]*\?")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLimits:
+    """Bounds of one document."""
+
+    tokens: int
+    depth: int
+    aliases: int
+    root_fields: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document that may be executed."""
+
+    document: DocumentNode
+    operations: Mapping[str | None, OperationDefinitionNode]
+    fragments: Mapping[str, FragmentDefinitionNode]
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """Return the operation that is meant; raise `GraphQLError` where that isn't clear."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        found = self.operations.get(name) if name is not None else None
+        if found is None:
+            raise GraphQLError(
+                "Unknown operation." if name else "Several operations: say which.",
+                extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
+            )
+        return found
+
+
+class Documents:
+    """The documents that came by lately, and what was found of them."""
+
+    def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
+        self.schema = schema
+        self._limits = limits
+        self._known: OrderedDict[tuple[str, bool], Prepared | list[GraphQLError]] = OrderedDict()
+
+    def prepare(self, text: str, *, is_anonymous: bool) -> Prepared | list[GraphQLError]:
+        """Return the prepared document, or what is wrong with it, at most 5 errors.
+
+        The anonymous may not introspect, and are not told what they might have meant.
+        """
+        key = (text, is_anonymous)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._prepare(text, is_anonymous=is_anonymous)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return found
+
+    def _prepare(self, text: str, *, is_anonymous: bool) -> Prepared | list[GraphQLError]:
+        try:
+            document = parse(text, max_tokens=self._limits.tokens)
+        except GraphQLError as error:
+            return [_coded(error, "GRAPHQL_PARSE_FAILED")]
+        except RecursionError:
+            return [GraphQLError("The document is nested too deeply.", extensions={"code": "TOO_DEEP"})]
+        rules = [*specified_rules, NoSchemaIntrospectionCustomRule] if is_anonymous else list(specified_rules)
+        errors = validate(self.schema, document, rules, max_errors=_ERRORS_REPORTED)
+        if errors:
+            shown = [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors[:_ERRORS_REPORTED]]
+            return [_without_suggestion(error) for error in shown] if is_anonymous else shown
+        prepared = Prepared(
+            document,
+            {
+                node.name.value if node.name else None: node
+                for node in document.definitions
+                if isinstance(node, OperationDefinitionNode)
+            },
+            {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)},
+        )
+        return list(self._beyond_limits(prepared)) or prepared
+
+    def _beyond_limits(self, prepared: Prepared) -> Iterator[GraphQLError]:
+        for operation in prepared.operations.values():
+            measured = _measure(operation.selection_set, prepared.fragments)
+            for what, limit in (("depth", self._limits.depth), ("aliases", self._limits.aliases)):
+                if getattr(measured, what) > limit:
+                    code = "TOO_DEEP" if what == "depth" else "TOO_MANY_ALIASES"
+                    yield GraphQLError(f"At most {limit} {what} in a document.", extensions={"code": code})
+            if measured.top_fields > self._limits.root_fields:
+                yield GraphQLError(
+                    f"At most {self._limits.root_fields} root fields.", extensions={"code": "TOO_MANY_ROOT_FIELDS"}
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    depth: int
+    aliases: int
+    top_fields: int
+
+
+def _measure(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> _Measure:
+    """Measure a selection set with its fragments spread; each fragment is measured once."""
+    known: dict[str, _Measure] = {}
+
+    def measure(node: SelectionSetNode) -> _Measure:
+        depth = aliases = top_fields = 0
+        for selection in node.selections:
+            if isinstance(selection, FieldNode):
+                inner = measure(selection.selection_set) if selection.selection_set else _Measure(0, 0, 0)
+                each = _Measure(inner.depth + 1, inner.aliases + (selection.alias is not None), 1)
+            elif isinstance(selection, InlineFragmentNode):
+                each = measure(selection.selection_set)
+            else:
+                assert isinstance(selection, FragmentSpreadNode)
+                name = selection.name.value
+                if name not in known:
+                    known[name] = measure(fragments[name].selection_set)
+                each = known[name]
+            depth = max(depth, each.depth)
+            aliases += each.aliases
+            top_fields += each.top_fields
+        return _Measure(depth, aliases, top_fields)
+
+    return measure(selections)
+
+
+def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    error.extensions = {**(error.extensions or {}), "code": code}
+    return error
+
+
+def _without_suggestion(error: GraphQLError) -> GraphQLError:
+    error.message = _SUGGESTION.sub("", error.message)
+    return error

@@ -1,0 +1,135 @@
+"""How is a prepared operation executed? By graphql-core over Strawberry's schema, with one context per operation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from inspect import isawaitable
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, execute, subscribe
+
+from domain.errors import EomsError
+from planner.selection import forbidden_paths
+from policies.bindings import catalog
+from resolvers.context import Context
+from server.answers import failure, told
+from server.documents import Documents, Prepared
+
+Variables = Mapping[str, Any]
+Response = dict[str, Any]
+
+
+class Executor:
+    """Executes documents against one schema."""
+
+    def __init__(self, schema: GraphQLSchema, documents: Documents) -> None:
+        self.schema = schema
+        self.documents = documents
+
+    def prepare(self, text: str, operation_name: str | None, *, is_anonymous: bool) -> tuple[Prepared, OperationDefinitionNode] | list[GraphQLError]:
+        """Return the document and the operation that is meant, or what is wrong."""
+        prepared = self.documents.prepare(text, is_anonymous=is_anonymous)
+        if isinstance(prepared, list):
+            return prepared
+        try:
+            return prepared, prepared.operation(operation_name)
+        except GraphQLError as error:
+            return [error]
+
+    async def respond(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> Response:
+        """Execute a query or mutation, settle its last command, and return the response."""
+        try:
+            result = execute(
+                self.schema,
+                prepared.document,
+                variable_values=dict(variables),
+                operation_name=operation.name.value if operation.name else None,
+                context_value=context,
+            )
+            executed = await result if isawaitable(result) else result
+            assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
+            # What was read must not be told before what was done is kept.
+            await context.settle()
+        except EomsError as error:
+            return {"data": None, **failure(error.code, error.message)}
+        finally:
+            await context.close()
+        return self._response(prepared, operation, variables, context, executed)
+
+    async def stream(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> AsyncGenerator[Response]:
+        """Execute a subscription and yield its responses; a query or mutation yields one."""
+        if operation.operation is not OperationType.SUBSCRIPTION:
+            yield await self.respond(prepared, operation, variables, context)
+            return
+        try:
+            source = subscribe(
+                self.schema,
+                prepared.document,
+                variable_values=dict(variables),
+                operation_name=operation.name.value if operation.name else None,
+                context_value=context,
+            )
+            opened = await source if isawaitable(source) else source
+            if isinstance(opened, ExecutionResult):
+                yield self._response(prepared, operation, variables, context, opened)
+                return
+            async with aclosing(_closable(opened)) as results:
+                async for result in results:
+                    yield self._response(prepared, operation, variables, context, result)
+        finally:
+            await context.close()
+
+    def _response(
+        self,
+        prepared: Prepared,
+        operation: OperationDefinitionNode,
+        variables: Variables,
+        context: Context,
+        result: ExecutionResult,
+    ) -> Response:
+        errors = [told(error, context.facts.request_id) for error in result.errors or ()]
+        if result.data is not None:
+            errors += self._hidden(prepared, operation, variables, context)
+        # A request error has no data at all; an execution error has data, perhaps null (GraphQL, section 7.1).
+        has_data = result.data is not None or any(error.path is not None for error in result.errors or ())
+        response: Response = {"data": result.data} if has_data else {}
+        return response | ({"errors": errors} if errors else {})
+
+    def _hidden(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> list[Response]:
+        if context.viewer is None:
+            return []
+        policy = context.runtime.policies.of(context.viewer.shape)
+        given = _with_defaults(operation, variables)
+        paths = forbidden_paths(self.schema, operation, prepared.fragments, given, policy, catalog)
+        return [
+            {"message": "You may not read this.", "path": list(path), "extensions": {"code": "FORBIDDEN"}}
+            for path in paths
+        ]
+
+
+def _with_defaults(operation: OperationDefinitionNode, variables: Variables) -> Variables:
+    """Return the variables with the defaults of those that were not given, as far as @skip and @include need them."""
+    defaults = {
+        definition.variable.name.value: getattr(definition.default_value, "value", None)
+        for definition in operation.variable_definitions or ()
+        if definition.default_value is not None
+    }
+    return {**defaults, **variables}
+
+
+async def _closable(results: AsyncIterator[ExecutionResult]) -> AsyncGenerator[ExecutionResult]:
+    """Yield what an iterator gives, and close it when its reader is gone."""
+    try:
+        async for result in results:
+            yield result
+    finally:
+        close = getattr(results, "aclose", None)
+        if close is not None:
+            await close()

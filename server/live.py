@@ -1,0 +1,48 @@
+"""How do WebSocket operations reach the schema? The gate between the sockets and the executor."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from domain.errors import MalformedRequest, Unauthenticated
+from policies.tokens import Claims
+from resolvers.context import Context, RequestFacts, Runtime
+from server.answers import told
+from server.execution import Executor
+from server.http import bearer_token
+from server.websocket_protocol import Answer, Passport, SocketGate, SocketOperation
+
+
+class Gate(SocketGate[Claims]):
+    """Signs sockets in by the token in `connection_init` and runs their operations, each with today's rights."""
+
+    def __init__(self, executor: Executor, runtime: Runtime) -> None:
+        self._executor = executor
+        self._runtime = runtime
+
+    async def authenticate(self, payload: Mapping[str, Any]) -> Passport[Claims]:
+        """Return who holds the token in `{"authorization": "Bearer …"}`; raise `Unauthenticated`."""
+        header = payload.get("authorization", payload.get("Authorization"))
+        token = bearer_token(header) if isinstance(header, str) else None
+        if token is None:
+            raise Unauthenticated
+        claims = self._runtime.sessions.mint.read(token)
+        await self._runtime.grants.viewer(claims)
+        return Passport(claims, claims.user_id, claims.expires_at)
+
+    async def answers(self, holder: Claims, operation: SocketOperation) -> AsyncGenerator[Answer]:
+        """Yield the answers to one operation."""
+        if operation.text is None:
+            raise MalformedRequest("MALFORMED_REQUEST", "`query` is a string.")
+        facts = RequestFacts(operation.request_id, operation.address)
+        found = self._executor.prepare(operation.text, operation.operation_name, is_anonymous=False)
+        if isinstance(found, list):
+            yield {"errors": [told(error, facts.request_id) for error in found]}
+            return
+        prepared, meant = found
+        context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
+        async with aclosing(self._executor.stream(prepared, meant, operation.variables, context)) as responses:
+            async for response in responses:
+                yield response

@@ -1,0 +1,199 @@
+"""How does one process serve until it is told to stop?
+
+Port, stores, schema, demo company, HTTP, and back in the opposite order. What is served is left to
+`server.app`.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
+
+import uvicorn
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+from starlette.types import ASGIApp
+
+from server.settings import Settings
+from server.stores import running_stores
+
+
+class ServeError(Exception):
+    """The server can't start; the message says what to change."""
+
+
+class Steps:
+    """Progress on the terminal: the step under way with a spinner, the finished ones with a tick."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status | None = None
+        self._step = ""
+        self._handling: BaseException | None = None
+
+    def begin(self, step: str) -> None:
+        """Tick off the step before and show this one."""
+        # A step that begins in the middle of a new exception tidies up after it.
+        handling = sys.exc_info()[1]
+        self.finish(failed=handling is not self._handling)
+        self._handling = handling
+        self._step = step
+        self._status = self._console.status(f"{step} …")
+        self._status.start()
+
+    def finish(self, *, failed: bool = False) -> None:
+        """Tick off the step under way, if there is one."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+            self._console.print("[red]✗[/]" if failed else "[green]✓[/]", escape(self._step), highlight=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish(failed=error is not self._handling)
+
+
+def serve(settings: Settings, console: Console) -> None:
+    """Serve until SIGTERM or Ctrl-C; returns when requests under way are done and the stores have stopped.
+
+    Raises `ServeError` when the port is taken or the application does not start, `StoreError` as
+    `running_stores` does.
+    """
+    with (
+        _bound_socket(settings) as listener,
+        _stopping_signals(),
+        suppress(KeyboardInterrupt),
+        Steps(console) as steps,
+        running_stores(settings, steps.begin) as urls,
+    ):
+        # Imported late: a taken port or a wrong setting is told without waiting for them.
+        from db.migrate import upgrade
+        from server.app import create_app
+        from server.demo import load_demo
+
+        steps.begin("Bringing the database to the newest schema")
+        upgrade(urls.database_url)
+        if settings.demo:
+            load_demo(urls.database_url, steps.begin)
+        steps.begin("Starting the server")
+        app = create_app(settings, urls)
+
+        def announce() -> None:
+            steps.finish()
+            _print_welcome(settings, console)
+
+        server = _Server(_uvicorn_config(app, settings), announce, app.state.drain)
+        server.run(sockets=[listener])
+        if not server.started:
+            raise ServeError("The server did not start; the log above says why.")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it is ready instead of printing its own banner."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_started: Callable[[], None], drain: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._on_started = on_started
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._drain()
+        await super().shutdown(sockets=sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_started()
+
+
+def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # An address that a client wrote itself must not count as where the client is.
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+    )
+
+
+@contextmanager
+def _bound_socket(settings: Settings) -> Generator[socket.socket]:
+    """The port, taken before anything is started; nobody can connect until the server listens on it."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ServeError(f"EOMS_HOST {settings.host} is not an address of this machine: {error}") from error
+    family, kind, protocol, _name, address = found[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise ServeError(
+                f"{where} can't be listened on: {os.strerror(error.errno or 0)}. "
+                "Another EOMS may be running there. Choose another port with EOMS_PORT."
+            ) from error
+        yield listener
+
+
+@contextmanager
+def _stopping_signals() -> Generator[None]:
+    """Turn the first SIGTERM, Ctrl-C or closed terminal into KeyboardInterrupt and ignore later ones.
+
+    uvicorn puts its own handlers in place of these while it serves, and raises what it caught once more when
+    it has finished what was under way.
+    """
+    stopping = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        for kind in stopping:
+            signal.signal(kind, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = {kind: signal.signal(kind, stop) for kind in stopping}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _print_welcome(settings: Settings, console: Console) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    console.print()
+    console.print("EOMS is ready at", f"http://{host}:{settings.port}/", style="bold", markup=False)
+    if settings.demo:
+        from server.demo import PASSWORD, PERSONAS
+
+        table = Table()
+        table.add_column("Sign in as")
+        table.add_column("Role")
+        for persona in PERSONAS:
+            table.add_row(persona.username, persona.role)
+        console.print(f"The demo company's personas, password {PASSWORD}:", highlight=False)
+        console.print(table)
+    console.print("Ctrl-C stops it.", style="dim")

@@ -1,0 +1,355 @@
+"""How does one GraphQL socket live, from its first message to its end?
+
+Strawberry's handler knows the order of messages; this one adds what it leaves out: a person whose token runs
+out, operations each with a life of its own, pings, limits, and one place where the socket ends. Which sockets
+there are is left to `server.websocket`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, cast
+
+import orjson
+import structlog
+from graphql import GraphQLError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.http.async_base_view import AsyncWebSocketAdapter
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
+
+from db.identifiers import new_id
+from domain.errors import Denial, EomsError, Unavailable
+from server.answers import told
+from server.websocket_protocol import (
+    Answer,
+    CloseCode,
+    Holder,
+    Passport,
+    SocketGate,
+    SocketOperation,
+    malformation,
+    operation_of,
+)
+
+_CLOSE_SECONDS = 2
+_CLOSE_REASON_BYTES = 123  # RFC 6455, section 5.5: a control frame has 125 bytes, two of them the code.
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+# Any: the base classes keep a reference to Strawberry's HTTP view and schema, which nothing here reaches.
+_NONE: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """Bounds of one socket; `ping_seconds` is also how long the client may take to answer a ping."""
+
+    max_operations: int
+    max_message_bytes: int
+    init_seconds: float = 5
+    ping_seconds: float = 20
+
+
+class _Wire(AsyncWebSocketAdapter):
+    """The socket as text frames; after `end` nothing is sent but the reason."""
+
+    def __init__(self, socket: WebSocket, max_message_bytes: int) -> None:
+        super().__init__(_NONE)  # pyright: ignore[reportUnknownMemberType]  (Strawberry leaves its view open)
+        self._socket = socket
+        self._max_message_bytes = max_message_bytes
+        self._life: asyncio.Timeout | None = None
+        self.is_open = True
+        self.ending: tuple[int, str] | None = None
+        self.heard_at = 0.0
+
+    async def live(self, life: Awaitable[None]) -> None:
+        """Run until the life is over or `end` is called, whatever it waits for then."""
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._life = scope
+                await life
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        finally:
+            self._life = None
+
+    def end(self, code: int, reason: str) -> None:
+        """End the socket; the first reason counts."""
+        if self.ending is None:
+            self.ending = (code, reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore"))
+            if self._life is not None:
+                self._life.reschedule(asyncio.get_running_loop().time())
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        """Yield the messages of the client until either end closes."""
+        while self.ending is None:
+            frame = await self._socket.receive()
+            if frame["type"] == "websocket.disconnect":
+                self.is_open = False
+                return
+            self.heard_at = asyncio.get_running_loop().time()
+            text: str | None = frame.get("text")
+            if text is None:
+                raise NonTextMessageReceived
+            if len(text.encode()) > self._max_message_bytes:
+                self.end(CloseCode.TOO_BIG, "Message too big")
+                return
+            try:
+                message: object = orjson.loads(text)
+            except orjson.JSONDecodeError as error:
+                raise NonJsonMessageReceived from error
+            yield message
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send a message; raise `WebSocketDisconnected` where the socket has ended."""
+        await self.send_text(orjson.dumps(message).decode())
+
+    async def send_text(self, text: str) -> None:
+        """Send a message that is JSON already; raise as `send_json`."""
+        if self.ending is not None or not self.is_open:
+            raise WebSocketDisconnected
+        try:
+            await self._socket.send_text(text)
+        except WebSocketDisconnect as error:
+            self.is_open = False
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the socket, as Strawberry's handler asks for it."""
+        self.end(code, reason)
+
+    async def say_why(self) -> None:
+        """Tell the client why the socket ended; one that does not read is not waited for."""
+        if self.ending is None or not self.is_open:
+            return
+        self.is_open = False
+        code, reason = self.ending
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._socket.close(code, reason)
+
+
+class _Running(Operation[None, None]):
+    """An operation under way."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, connection: Connection[Any], message_id: str, asked: SocketOperation) -> None:
+        super().__init__(connection, message_id, asked.text or "", None, asked.operation_name)
+        self.asked = asked
+
+
+class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
+    """One accepted socket."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        gate: SocketGate[Holder],
+        limits: SocketLimits,
+        admit: Callable[[Connection[Holder], Mapping[str, Any]], Awaitable[Passport[Holder]]],
+    ) -> None:
+        self._wire = _Wire(socket, limits.max_message_bytes)
+        super().__init__(
+            view=_NONE,
+            websocket=self._wire,
+            context=None,
+            root_value=None,
+            schema=_NONE,
+            connection_init_wait_timeout=timedelta(seconds=limits.init_seconds),
+            max_subscriptions_per_connection=limits.max_operations,
+        )
+        self._gate = gate
+        self._limits = limits
+        self._admit = admit
+        self._address = socket.client.host if socket.client else None
+        self._passport: Passport[Holder] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def handle(self) -> None:
+        """Serve the socket until it ends, and leave nothing behind."""
+        self.on_request_accepted()
+        try:
+            await self._wire.live(self._read())
+        finally:
+            await self.shutdown()
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """End the socket now: nothing is sent any more but the reason."""
+        self._wire.end(code, reason)
+
+    async def shutdown(self) -> None:
+        """Stop everything that belongs to the socket."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await self._wire.say_why()
+        await super().shutdown()
+        # Also those that were completed by the client and are still tidying up.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def handle_message(self, message: Message) -> None:
+        """Handle one message; a malformed one ends the socket (4400)."""
+        wrong = malformation(message)
+        if wrong is not None:
+            self.end(CloseCode.MALFORMED, wrong)
+        else:
+            await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Authenticate the client, and from then on watch his token and his pulse."""
+        if self.connection_init_received:
+            self.end(CloseCode.TOO_MANY_INITS, "Too many initialisation requests")
+            return
+        self.connection_init_received = True
+        # Strawberry does not say what its task returns.
+        timer = self.connection_init_timeout_task  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        assert timer is not None, "the time limit runs since the socket was accepted"
+        timer.cancel()
+        try:
+            async with asyncio.timeout(self._limits.init_seconds):
+                self._passport = await self._admit(self, message.get("payload") or {})
+        except Denial:
+            self.end(CloseCode.FORBIDDEN, "Forbidden")
+        except (Unavailable, TimeoutError):
+            self.end(CloseCode.TRY_AGAIN_LATER, "Try again later")
+        except Exception:  # noqa: BLE001 (whatever it is, the client learns nothing of it)
+            _log.exception("socket_authentication_failed")
+            self.end(CloseCode.INTERNAL_ERROR, "Internal server error")
+        else:
+            await self._acknowledge(self._passport.expires_at)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation."""
+        message_id = message["id"]
+        if self._passport is None:
+            self.end(CloseCode.UNAUTHORIZED, "Unauthorized")
+        elif message_id in self.operations:
+            self.end(CloseCode.DUPLICATE_ID, f"Subscriber for {message_id} already exists")
+        elif len(self.operations) >= self._limits.max_operations:
+            limit = f"At most {self._limits.max_operations} operations on one socket."
+            error = {"message": limit, "extensions": {"code": "TOO_MANY_OPERATIONS"}}
+            await self.websocket.send_json({"id": message_id, "type": "error", "payload": [error]})
+        else:
+            payload = cast("Mapping[str, Any]", message["payload"])
+            running = _Running(self, message_id, operation_of(payload, str(new_id()), self._address))
+            self.operations[message_id] = running
+            running.task = self._start(self._operate(running, self._passport.holder))
+
+    async def cleanup_operation(self, operation_id: str) -> None:
+        """Stop an operation; its id may be used again at once, so it may not even say that it ended."""
+        operation = self.operations.get(operation_id)
+        if operation is not None:
+            operation.completed = True
+        await super().cleanup_operation(operation_id)
+
+    async def _read(self) -> None:
+        try:
+            async with aclosing(self._wire.iter_json()) as messages:
+                async for message in messages:
+                    await self.handle_message(cast("Message", message))
+        except NonTextMessageReceived:
+            self.end(CloseCode.MALFORMED, "A message is text")
+        except NonJsonMessageReceived:
+            self.end(CloseCode.MALFORMED, "A message is JSON")
+        except WebSocketDisconnected:
+            # The client is gone, or was told to go, which iter_json would have noticed next.
+            pass
+
+    async def _acknowledge(self, expires_at: datetime) -> None:
+        left = (expires_at - datetime.now(UTC)).total_seconds()
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(max(left, 0), self.end, CloseCode.FORBIDDEN, "The token has expired")
+        await self.send_message({"type": "connection_ack"})
+        self.connection_acknowledged = True
+        self._start(self._watch_pulse())
+
+    async def _watch_pulse(self) -> None:
+        """Ping the client, and end the socket of one that is gone without having said so."""
+        loop = asyncio.get_running_loop()
+        with suppress(WebSocketDisconnected):
+            while True:
+                pinged_at = loop.time()
+                try:
+                    # A client that reads nothing stops the sending sooner or later.
+                    async with asyncio.timeout(self._limits.ping_seconds):
+                        await self.send_message({"type": "ping"})
+                except TimeoutError:
+                    break
+                await asyncio.sleep(self._limits.ping_seconds)
+                if self._wire.heard_at < pinged_at:
+                    break
+            self.end(CloseCode.GOING_AWAY, "No answer to a ping")
+
+    async def _operate(self, running: _Running, holder: Holder) -> None:
+        """Carry the answers to one operation; however it ends, the socket and the others go on."""
+        with suppress(WebSocketDisconnected):
+            try:
+                async with aclosing(self._gate.answers(holder, running.asked)) as answers:
+                    is_first = True
+                    async for answer in answers:
+                        if is_first and isinstance(answer, Mapping) and "data" not in answer:
+                            await self._refuse(running, answer["errors"])
+                            return
+                        is_first = False
+                        await self._send_next(running, answer)
+            except WebSocketDisconnected:
+                raise
+            except Exception as error:  # noqa: BLE001 (told by its code, or masked)
+                await self._refuse(running, [_told(error, running.asked.request_id)])
+            else:
+                await running.send_operation_message({"id": running.id, "type": "complete"})
+
+    async def _send_next(self, running: _Running, answer: Answer) -> None:
+        if not running.completed:
+            payload = answer if isinstance(answer, bytes) else orjson.dumps(answer)
+            message_id = orjson.dumps(running.id).decode()
+            await self._wire.send_text(f'{{"id":{message_id},"type":"next","payload":{payload.decode()}}}')
+
+    async def _refuse(self, running: _Running, errors: list[Any]) -> None:
+        await running.send_operation_message({"id": running.id, "type": "error", "payload": errors})
+
+    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        async def carry() -> None:
+            await work
+
+        task = asyncio.create_task(carry())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_failure)
+        return task
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("socket_task_failed", exc_info=task.exception())
+
+
+def _told(error: Exception, request_id: str) -> dict[str, Any]:
+    cause = error.original_error if isinstance(error, GraphQLError) and error.original_error else error
+    if isinstance(cause, EomsError):
+        return told(GraphQLError(cause.message, original_error=cause), request_id)
+    if isinstance(cause, GraphQLError):
+        return told(cause, request_id)
+    _log.error("operation_failed", request_id=request_id, exc_info=cause)
+    return {
+        "message": "Something went wrong here.",
+        "extensions": {"code": "INTERNAL", "requestId": request_id},
+    }

@@ -1,0 +1,127 @@
+"""What do the two ends of a GraphQL socket say to each other, and what must the server provide to answer?
+
+The messages and close codes of `graphql-transport-ws`
+(https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). Carrying them is left to
+`server.websocket_connection`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Generic, Protocol, TypeVar, cast
+from uuid import UUID
+
+SUBPROTOCOL = "graphql-transport-ws"
+
+Holder = TypeVar("Holder")
+
+
+class CloseCode(IntEnum):
+    """Why a socket ends; those below 4000 are of RFC 6455, section 7.4.1."""
+
+    GOING_AWAY = 1001
+    TOO_BIG = 1009
+    TRY_AGAIN_LATER = 1013
+    MALFORMED = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    WRONG_SUBPROTOCOL = 4406
+    INIT_TIMEOUT = 4408
+    DUPLICATE_ID = 4409
+    TOO_MANY_INITS = 4429
+    INTERNAL_ERROR = 4500
+
+
+@dataclass(frozen=True, slots=True)
+class Passport(Generic[Holder]):
+    """Who is at the other end of a socket, and until when that is believed (UTC)."""
+
+    holder: Holder
+    user_id: UUID
+    expires_at: datetime
+
+
+# Any: variables and extensions are whatever JSON holds until the schema's types have checked them.
+@dataclass(frozen=True, slots=True)
+class SocketOperation:
+    """What a client asks for; `text` is null only where `document_id` or an extension names the document."""
+
+    text: str | None
+    document_id: str | None
+    operation_name: str | None
+    variables: Mapping[str, Any]
+    extensions: Mapping[str, Any]
+    request_id: str
+    address: str | None
+
+
+Answer = bytes | Mapping[str, Any]
+"""A GraphQL response, as its JSON text or still to be written as JSON."""
+
+
+class SocketGate(Protocol[Holder]):
+    """What a socket needs from the rest of the server."""
+
+    async def authenticate(self, payload: Mapping[str, Any]) -> Passport[Holder]:
+        """Return who signed in with the payload of `connection_init`; raise `Unauthenticated`."""
+        ...
+
+    def answers(self, holder: Holder, operation: SocketOperation) -> AsyncGenerator[Answer]:
+        """Yield one answer to a query or mutation, and the answers of a subscription until it ends.
+
+        A first answer without `data` says that nothing was executed. What is raised is told to the client, by
+        its code or, where it was not foreseen, by the request id only.
+        """
+        ...
+
+
+def malformation(message: object) -> str | None:
+    """Return what is wrong with a message from a client, null for a good one; says nothing that it held."""
+    if not isinstance(message, dict):
+        return "A message is a JSON object"
+    fields = cast("dict[str, object]", message)
+    payload = fields.get("payload")
+    match fields.get("type"):
+        case "connection_init" | "ping" | "pong":
+            return None if payload is None or isinstance(payload, dict) else "The payload is an object"
+        case "complete":
+            return _malformed_id(fields)
+        case "subscribe":
+            return _malformed_id(fields) or _malformed_subscription(payload)
+        case _:
+            return "Unknown message type"
+
+
+def operation_of(payload: Mapping[str, Any], request_id: str, address: str | None) -> SocketOperation:
+    """Return the operation in the payload of a well-formed `subscribe`."""
+    return SocketOperation(
+        text=payload.get("query"),
+        document_id=payload.get("documentId"),
+        operation_name=payload.get("operationName"),
+        variables=payload.get("variables") or {},
+        extensions=payload.get("extensions") or {},
+        request_id=request_id,
+        address=address,
+    )
+
+
+def _malformed_id(fields: Mapping[str, object]) -> str | None:
+    message_id = fields.get("id")
+    return None if isinstance(message_id, str) and message_id else "The id is a string that is not empty"
+
+
+def _malformed_subscription(payload: object) -> str | None:
+    if not isinstance(payload, dict):
+        return "The payload is an object"
+    fields = cast("dict[str, object]", payload)
+    for name in ("query", "documentId", "operationName"):
+        if not isinstance(fields.get(name), str | None):
+            return f"`{name}` is a string"
+    for name in ("variables", "extensions"):
+        if not isinstance(fields.get(name), dict | None):
+            return f"`{name}` is an object"
+    names_document = any(fields.get(name) for name in ("documentId", "extensions"))
+    return None if fields.get("query") is not None or names_document else "`query` is missing"

@@ -1,0 +1,129 @@
+"""Which real stores does a test get?
+
+One PostgreSQL and one Valkey serve the whole run, however many workers pytest-xdist has: every worker opens
+the same data folder, and `running_stores` lets them share it. A test's database is a clone of one that was
+migrated once; its Redis database is its worker's own, emptied before the test.
+
+    def test_something(database_url: str, redis_url: str) -> None: ...
+"""
+
+import asyncio
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from db.migrate import upgrade
+from server.settings import Settings
+from server.stores import StoreUrls, running_stores
+
+# Under the system's folder for temporary files, not under pytest's: that one closes itself again to other
+# users whenever a second pytest starts, and PostgreSQL is another user when we are root.
+STORES_VARIABLE = "TEST_STORES_DIR"
+TEMPLATE = "eoms_template"
+WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
+DATABASE_NUMBERS = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the developer's own settings; make the folder that all workers inherit."""
+    for name in [*os.environ]:
+        if name.upper().startswith("EOMS_") or name in {"DATABASE_URL", "DATABASE_READ_URL", "REDIS_URL"}:
+            del os.environ[name]
+    if STORES_VARIABLE not in os.environ:
+        os.environ[STORES_VARIABLE] = tempfile.mkdtemp(prefix="eoms-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(STORES_VARIABLE)))
+
+
+@pytest.fixture(scope="session")
+def stores() -> Generator[StoreUrls]:
+    """The run's PostgreSQL and Valkey. Without fsync: what a test run writes need not survive a power cut."""
+    settings = Settings(data_dir=Path(os.environ[STORES_VARIABLE]) / "stores")
+    with running_stores(settings, _silence, {"fsync": "off", "full_page_writes": "off"}) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def database_template(stores: StoreUrls) -> str:
+    """The name of the migrated, empty database that tests clone."""
+    lock = Path(os.environ[STORES_VARIABLE]) / "template.lock"
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not _run(stores, f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
+            draft = f"{TEMPLATE}_draft"
+            _run(stores, f"DROP DATABASE IF EXISTS {draft} WITH (FORCE)")
+            _run(stores, f"CREATE DATABASE {draft}")
+            upgrade(_url_of(stores, draft))
+            _run(stores, f"ALTER DATABASE {draft} RENAME TO {TEMPLATE}")
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(stores: StoreUrls, database_template: str) -> Generator[str]:
+    """An empty migrated database of the test's own, for SQLAlchemy; dropped afterwards."""
+    with _cloned_database(stores, database_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(stores: StoreUrls, database_template: str) -> Generator[str]:
+    """An empty migrated database that the tests of one module share."""
+    with _cloned_database(stores, database_template) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(stores: StoreUrls) -> str:
+    """An empty Redis database that no other running test uses."""
+    number = int(os.environ.get(WORKER_VARIABLE, "gw0").removeprefix("gw"))
+    url = f"{stores.redis_url}?db={number}"
+    # redis-py leaves the types of its keyword arguments open.
+    with redis.Redis.from_url(url) as client:  # pyright: ignore[reportUnknownMemberType]
+        client.flushdb()  # pyright: ignore[reportUnknownMemberType]
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings of a server on the test's own database and Redis."""
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, redis_url=redis_url, demo=False)
+
+
+@contextmanager
+def _cloned_database(stores: StoreUrls, template: str) -> Generator[str]:
+    name = f"test_{os.environ.get(WORKER_VARIABLE, 'gw0')}_{next(DATABASE_NUMBERS)}"
+    _run(stores, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield _url_of(stores, name)
+    finally:
+        _run(stores, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _url_of(stores: StoreUrls, database: str) -> str:
+    return stores.database_url.replace("/eoms?", f"/{database}?")
+
+
+def _run(stores: StoreUrls, sql: str) -> bool:
+    """Whether a row came back."""
+
+    async def ask() -> bool:
+        engine = create_async_engine(stores.database_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        async with engine.connect() as connection:
+            result = await connection.execute(text(sql))
+            return result.returns_rows and result.first() is not None
+
+    return asyncio.run(ask())
+
+
+def _silence(_line: str) -> None:
+    """Starting stores is no news in a test run."""
