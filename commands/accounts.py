@@ -26,7 +26,7 @@ from domain.events import Snapshot, difference
 from domain.identifiers import OrganizationId, ProjectId, UserId
 from domain.values import TITLE_LENGTH, line
 from policies.passwords import Passwords, checked_password
-from policies.roles import Role
+from policies.roles import PROJECT_ROLES, Role
 
 AGGREGATE = "User"
 USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,39}")
@@ -123,8 +123,10 @@ async def add_user(session: WriteSession, origin: Origin, command: AddUser, pass
 
 
 async def grant_role(session: WriteSession, origin: Origin, command: GrantRole) -> None:
-    """Grant a role; raise `NotFound`, or `InvalidInput` UNKNOWN_ROLE or ALREADY_HELD."""
+    """Grant a role; raise `NotFound`, or `InvalidInput` UNKNOWN_ROLE, ROLE_IS_GLOBAL or ALREADY_HELD."""
     role = _role(command.role)
+    if command.project_id is not None and role not in PROJECT_ROLES:
+        raise InvalidInput("ROLE_IS_GLOBAL", "This role is not held in a project.", ("projectId",))
     user = await locked_user(session, command.user_id)
     before = await _snapshot(session, user)
     if command.project_id is not None and await session.orm.get(ProjectRow, command.project_id) is None:

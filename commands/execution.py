@@ -166,7 +166,9 @@ async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
     if await bench.session.orm.scalar(claim) is not None:
         return None
     known = await bench.session.orm.scalar(
-        select(IdempotencyRow).where(IdempotencyRow.user_id == bench.viewer.user_id, IdempotencyRow.key == key)
+        select(IdempotencyRow).where(
+            IdempotencyRow.user_id == bench.viewer.user_id, IdempotencyRow.key == key
+        )
     )
     assert known is not None, "a key that is taken is there"
     if known.input_hash != fingerprint:

@@ -27,7 +27,9 @@ async def organization(
     return await _required(bench, statement, key, kind.value.lower(), path)
 
 
-async def wbs_node(bench: Workbench, key: UUID | None, project_id: UUID, path: tuple[str, ...]) -> UUID | None:
+async def wbs_node(
+    bench: Workbench, key: UUID | None, project_id: UUID, path: tuple[str, ...]
+) -> UUID | None:
     """Return the key of a WBS node of the project."""
     statement = select(WbsNodeRow.id).where(
         WbsNodeRow.id == key, WbsNodeRow.project_id == project_id, bench.policy.rows("wbs_node", WbsNodeRow)
@@ -54,7 +56,7 @@ async def active_user(bench: Workbench, key: UUID, path: tuple[str, ...]) -> UUI
 
 
 async def _required(
-    bench: Workbench, statement: Select[tuple[UUID]], key: UUID | None, kind: str, path: tuple[str, ...]
+    bench: Workbench, statement: Select[UUID], key: UUID | None, kind: str, path: tuple[str, ...]
 ) -> UUID | None:
     if key is None:
         return None

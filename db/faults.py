@@ -6,7 +6,7 @@ and stays what it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -31,17 +31,17 @@ def is_retryable(error: DBAPIError) -> bool:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Turn lost connections and time limits into `Unavailable`."""
     try:
         yield
     except (PoolTimeoutError, OSError, TimeoutError) as error:
-        raise Unavailable() from error
+        raise Unavailable from error
     except DBAPIError as error:
         state = sqlstate(error)
         if state in (_QUERY_CANCELED, _LOCK_NOT_AVAILABLE):
             raise Unavailable("The database took too long; try again.", code="TIMEOUT") from error
         lost = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
         if lost or state.startswith(_CONNECTION_CLASSES):
-            raise Unavailable() from error
+            raise Unavailable from error
         raise

@@ -63,12 +63,16 @@ class WriteSession:
 
     async def commit(self) -> None:
         """Make it last; raise `Unavailable` where that can't be known."""
-        with translated():
-            await self.orm.commit()
-        await self.orm.close()
+        try:
+            with translated():
+                await self.orm.commit()
+        finally:
+            await self.orm.close()
 
     async def rollback(self) -> None:
         """Undo all of it and give the connection back."""
-        with translated():
-            await self.orm.rollback()
-        await self.orm.close()
+        try:
+            with translated():
+                await self.orm.rollback()
+        finally:
+            await self.orm.close()

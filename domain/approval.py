@@ -32,5 +32,7 @@ def approval_blockers(
         found.append(Blocker("OWN_DOCUMENT", "Nobody approves what he submitted or last edited."))
     within = amount is not None and limit is not None and amount <= limit
     if not within and not approver.may_exceed_limit:
-        found.append(Blocker("OVER_APPROVAL_LIMIT", "The amount is above what you may approve in this project."))
+        found.append(
+            Blocker("OVER_APPROVAL_LIMIT", "The amount is above what you may approve in this project.")
+        )
     return found

@@ -165,6 +165,11 @@ class Unavailable(EomsError):
 
     code = "UNAVAILABLE"
 
-    def __init__(self, message: str = "The service is not available right now; try again.", *, code: str = "UNAVAILABLE") -> None:
+    def __init__(
+        self,
+        message: str = "The service is not available right now; try again.",
+        *,
+        code: str = "UNAVAILABLE",
+    ) -> None:
         super().__init__(message)
         self.code = code

@@ -18,7 +18,9 @@ ProjectId = NewType("ProjectId", UUID)
 OrderId = NewType("OrderId", UUID)
 SessionId = NewType("SessionId", UUID)
 
-_GLOBAL_ID = re.compile(r"([A-Z][A-Za-z]{1,39}):([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+_GLOBAL_ID = re.compile(
+    r"([A-Z][A-Za-z]{1,39}):([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+)
 
 
 def global_id(type_name: str, key: UUID) -> str:

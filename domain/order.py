@@ -114,7 +114,10 @@ _CANCELLABLE = (*_ASSIGNABLE, _S.REJECTED)
 TRANSITIONS: Mapping[tuple[OrderState, OrderAction], Transition] = {
     **_STEPS,
     **{(state, _A.ASSIGN): Transition(state, "OrderAssigned") for state in _ASSIGNABLE},
-    **{(state, _A.CANCEL): Transition(_S.CANCELLED, "OrderCancelled", (Demand.NOTE,)) for state in _CANCELLABLE},
+    **{
+        (state, _A.CANCEL): Transition(_S.CANCELLED, "OrderCancelled", (Demand.NOTE,))
+        for state in _CANCELLABLE
+    },
 }
 
 
@@ -142,7 +145,9 @@ def transition(facts: OrderFacts, action: OrderAction) -> Transition:
     """Return where `action` leads; raise `InvalidTransition` where the state doesn't know it."""
     found = TRANSITIONS.get((facts.state, action))
     if found is None:
-        raise InvalidTransition(action.value, facts.state.value, [each.value for each in possible_actions(facts.state)])
+        raise InvalidTransition(
+            action.value, facts.state.value, [each.value for each in possible_actions(facts.state)]
+        )
     return found
 
 

@@ -81,8 +81,7 @@ def unit_price(value: Decimal, path: tuple[str, ...]) -> Decimal:
 
 def percent(value: Decimal, path: tuple[str, ...]) -> Decimal:
     """Return a percentage from 0 to 100 with at most 2 places."""
-    checked = _bounded(value, PERCENT_PLACES, Decimal("100.01"), path, zero=True)
-    return checked
+    return _bounded(value, PERCENT_PLACES, Decimal("100.01"), path, zero=True)
 
 
 def dates_in_order(start: date | None, end: date | None, path: tuple[str, ...]) -> None:

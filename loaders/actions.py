@@ -41,7 +41,7 @@ def order_actions(reads: Reads, order_id: UUID) -> Awaitable[list[Availability]]
     return reads.loader("order_actions", lambda: Batcher(batch)).load(order_id)
 
 
-def _statement(reads: Reads):  # noqa: ANN202  # the select's type says nothing that its labels don't
+def _statement(reads: Reads):  # the select's type says nothing that its labels don't
     line_count = select(func.count()).where(OrderLineRow.order_id == OrderRow.id)
     granted = reads.policy.may("order", OrderRow, _DEEDS)
     return (
@@ -53,7 +53,9 @@ def _statement(reads: Reads):  # noqa: ANN202  # the select's type says nothing 
             OrderRow.edited_by_id,
             ProjectRow.approval_limit,
             line_count.scalar_subquery().label("line_count"),
-            line_count.where(OrderLineRow.unit_price.is_(None)).scalar_subquery().label("unpriced_line_count"),
+            line_count.where(OrderLineRow.unit_price.is_(None))
+            .scalar_subquery()
+            .label("unpriced_line_count"),
             line_count.where(OrderLineRow.done_quantity < OrderLineRow.quantity)
             .scalar_subquery()
             .label("unfulfilled_line_count"),
@@ -90,7 +92,9 @@ def _availabilities(row: RowMapping, user_id: UUID) -> list[Availability]:
     ]
 
 
-def _reasons(facts: OrderFacts, action: OrderAction, approver: Approver, *, is_granted: bool) -> list[Blocker]:
+def _reasons(
+    facts: OrderFacts, action: OrderAction, approver: Approver, *, is_granted: bool
+) -> list[Blocker]:
     """Return what stands in the way; whoever may not do a thing at all isn't told what else it lacks."""
     if not is_granted:
         return [Blocker("FORBIDDEN", "You may not do this.")]

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement
 
 from db.tables import EventRow
 from domain.errors import MalformedRequest
+from loaders.lookups import is_storable
 from loaders.paging import SortKey
 from loaders.rows import Listing
 
@@ -37,7 +38,7 @@ def event_listing(criteria: EventCriteria) -> Listing:
     if criteria.types is not None:
         if len(criteria.types) > _TYPES_LIMIT:
             raise MalformedRequest("TOO_MANY_VALUES", f"At most {_TYPES_LIMIT} values in one filter.")
-        found.append(EventRow.type.in_(criteria.types))
+        found.append(EventRow.type.in_([each for each in criteria.types if is_storable(each)]))
     if criteria.actor_id is not None:
         found.append(EventRow.actor_id == criteria.actor_id)
     if criteria.project_id is not None:
@@ -46,4 +47,6 @@ def event_listing(criteria: EventCriteria) -> Listing:
         found.append(EventRow.recorded_at >= criteria.since)
     if criteria.until is not None:
         found.append(EventRow.recorded_at < criteria.until)
-    return Listing("Event", (SortKey("sequence", EventRow.sequence.expression, is_descending=True),), tuple(found))
+    return Listing(
+        "Event", (SortKey("sequence", EventRow.sequence.expression, is_descending=True),), tuple(found)
+    )

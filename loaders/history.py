@@ -20,7 +20,7 @@ _WHOLE = {"User": {"roles.*": "user"}}
 
 def masked_changes(policy: Policy) -> ColumnElement[Changes]:
     """Return the SQL of an event's changes: hidden fields with nulls before and after, unknown ones left out."""
-    empty = literal({}, JSONB())
+    empty: ColumnElement[Any] = literal({}, JSONB())
     return case(
         *(
             (EventRow.aggregate_type == name, _masked(policy, name, row, empty))
@@ -30,13 +30,15 @@ def masked_changes(policy: Policy) -> ColumnElement[Changes]:
     )
 
 
-def _masked(policy: Policy, aggregate: str, row: type[Keyed], empty: ColumnElement[Changes]) -> ColumnElement[Changes]:
+def _masked(
+    policy: Policy, aggregate: str, row: type[Keyed], empty: ColumnElement[Any]
+) -> ColumnElement[Changes]:
     things = _things(aggregate)
-    shown = array(
-        [case((policy.rows(thing, row), literal(name, Text()))) for name, thing in things.items()], type_=Text()
-    )
+    shown = array([case((policy.rows(thing, row), literal(name, Text()))) for name, thing in things.items()])
     shown_here = select(shown).where(row.id == EventRow.aggregate_id).correlate(EventRow).scalar_subquery()
-    change = func.jsonb_each(EventRow.changes).table_valued(column("key", Text()), column("value", JSONB()), name="change")
+    change = func.jsonb_each(EventRow.changes).table_valued(
+        column("key", Text()), column("value", JSONB()), name="change"
+    )
     name = func.regexp_replace(change.c.key, r"\.[^.]+\.", ".", type_=Text())
     whole = func.split_part(change.c.key, ".", 1, type_=Text()) + ".*"
     is_known = or_(_among(_names(things), name), _among(_names(things), whole))
@@ -52,7 +54,7 @@ def _masked(policy: Policy, aggregate: str, row: type[Keyed], empty: ColumnEleme
     )
 
 
-def _names(things: Mapping[str, str]) -> ColumnElement[list[str]]:
+def _names(things: Mapping[str, str]) -> ColumnElement[Any]:
     return literal(list(things), ARRAY(Text()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,17 +10,30 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, case, cast, distinct, func, literal_column, not_, null, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    case,
+    cast,
+    distinct,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    tuple_,
+)
 
 from db.tables import OrderRow
 from domain.errors import MalformedRequest
 from domain.order import OrderPriority, OrderState
+from loaders.lookups import search_text
 from loaders.paging import SortKey
 from loaders.reads import Reads
 from loaders.rows import Listing
 from policies.compiler import Policy
 
-_SEARCH_LENGTH = 100
 _VALUES_LIMIT = 100
 
 
@@ -71,48 +84,39 @@ def order_listing(
     if len(sort) > len(OrderSortField):
         raise MalformedRequest("TOO_MANY_SORT_FIELDS", f"At most {len(OrderSortField)} fields to sort by.")
     keys = [
-        SortKey(field.value, reads.policy.masked(binding, field.value), is_descending) for field, is_descending in sort
+        SortKey(field.value, reads.policy.masked(binding, field.value), is_descending)
+        for field, is_descending in sort
     ]
     last_descends = keys[-1].is_descending if keys else True
     keys.append(SortKey("id", binding.column("id"), last_descends))
-    return Listing("Order", tuple(keys), order_conditions(reads.policy, reads, criteria))
+    return Listing("Order", tuple(keys), order_conditions(reads, criteria))
 
 
-def order_conditions(policy: Policy, reads: Reads, criteria: OrderCriteria) -> tuple[ColumnElement[bool], ...]:
+def order_conditions(reads: Reads, criteria: OrderCriteria) -> tuple[ColumnElement[bool], ...]:
     """Return the criteria as predicates over masked columns, so that a hidden value never matches anything."""
     binding = reads.binding("Order")
 
+    # Any: a column compares with values of its own type, which the criteria's types have made sure of.
     def masked(name: str) -> ColumnElement[Any]:
-        return policy.masked(binding, name)
+        return reads.policy.masked(binding, name)
 
-    found: list[ColumnElement[bool]] = []
-    if criteria.project_id is not None:
-        found.append(masked("project") == criteria.project_id)
-    if criteria.states is not None:
-        found.append(masked("state").in_(_bounded(criteria.states)))
-    if criteria.priorities is not None:
-        found.append(masked("priority").in_(_bounded(criteria.priorities)))
-    if criteria.contractor_id is not None:
-        found.append(masked("contractor") == criteria.contractor_id)
-    if criteria.customer_id is not None:
-        found.append(masked("customer") == criteria.customer_id)
-    if criteria.search is not None:
-        wanted = _search_text(criteria.search)
-        found.append(
-            or_(
-                masked("number").icontains(wanted, autoescape=True),
-                masked("title").icontains(wanted, autoescape=True),
-            )
-        )
-    if criteria.due_before is not None:
-        found.append(masked("due_on") < criteria.due_before)
-    if criteria.amount_at_least is not None:
-        found.append(masked("amount") >= criteria.amount_at_least)
-    if criteria.amount_at_most is not None:
-        found.append(masked("amount") <= criteria.amount_at_most)
-    if criteria.updated_since is not None:
-        found.append(masked("updated_at") >= criteria.updated_since)
-    return tuple(found)
+    def matching(text: Any) -> ColumnElement[bool]:
+        wanted = search_text(text)
+        return or_(*(masked(name).icontains(wanted, autoescape=True) for name in ("number", "title")))
+
+    predicates: Sequence[tuple[Any, Callable[[Any], ColumnElement[bool]]]] = (
+        (criteria.project_id, lambda key: masked("project") == key),
+        (criteria.states, lambda states: masked("state").in_(_bounded(states))),
+        (criteria.priorities, lambda priorities: masked("priority").in_(_bounded(priorities))),
+        (criteria.contractor_id, lambda key: masked("contractor") == key),
+        (criteria.customer_id, lambda key: masked("customer") == key),
+        (criteria.search, matching),
+        (criteria.due_before, lambda day: masked("due_on") < day),
+        (criteria.amount_at_least, lambda amount: masked("amount") >= amount),
+        (criteria.amount_at_most, lambda amount: masked("amount") <= amount),
+        (criteria.updated_since, lambda moment: masked("updated_at") >= moment),
+    )
+    return tuple(predicate(value) for value, predicate in predicates if value is not None)
 
 
 @dataclass(frozen=True)
@@ -139,25 +143,23 @@ async def order_totals(
     amount = policy.masked(binding, "amount")
     is_hidden = not_(policy.visible(binding, binding.fields["amount"]))
     currency_count = func.count(distinct(OrderRow.currency))
-    is_total = func.grouping(*dimensions.values()) if dimensions else None
+    level: ColumnElement[Any] = func.grouping(*dimensions.values()) if dimensions else null()
     statement = (
         select(
             *(column.label(f"by_{grouping.value}") for grouping, column in dimensions.items()),
-            (is_total if is_total is not None else null()).label("level"),
+            level.label("level"),
             func.count().label("count"),
             case((currency_count <= 1, func.sum(amount))).label("amount"),
             case((currency_count == 1, func.min(OrderRow.currency))).label("currency"),
             func.coalesce(func.bool_or(is_hidden), False).label("is_partial"),
         )
         .select_from(OrderRow)
-        .where(policy.rows("order", OrderRow), *order_conditions(policy, reads, criteria))
+        .where(policy.rows("order", OrderRow), *order_conditions(reads, criteria))
     )
     if dimensions:
         statement = statement.group_by(
             func.grouping_sets(literal_column("()"), tuple_(*dimensions.values()))
-        ).order_by(
-            is_total.desc(), *(column.asc().nulls_last() for column in dimensions.values())
-        )
+        ).order_by(level.desc(), *(column.asc().nulls_last() for column in dimensions.values()))
     rows = await reads.fetch(statement)
     totals = [
         OrderTotal(
@@ -183,9 +185,3 @@ def _bounded(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(values) > _VALUES_LIMIT:
         raise MalformedRequest("TOO_MANY_VALUES", f"At most {_VALUES_LIMIT} values in one filter.")
     return values
-
-
-def _search_text(text: str) -> str:
-    if len(text) > _SEARCH_LENGTH or "\x00" in text:
-        raise MalformedRequest("SEARCH_TEXT", f"A search text has at most {_SEARCH_LENGTH} characters.")
-    return text.strip()

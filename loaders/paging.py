@@ -85,7 +85,9 @@ def sort_column(index: int) -> str:
     return f"_sort_{index}"
 
 
-def page_of(type_name: str, rows: Sequence[RowMapping], keys: Sequence[SortKey], arguments: PageArguments) -> Page:
+def page_of(
+    type_name: str, rows: Sequence[RowMapping], keys: Sequence[SortKey], arguments: PageArguments
+) -> Page:
     """Return the page for rows that were read with one row more than its size, in reading order."""
     has_more = len(rows) > arguments.size
     kept = list(rows[: arguments.size])
@@ -104,9 +106,13 @@ def ordering(keys: Sequence[SortKey], *, is_backward: bool) -> list[ColumnElemen
     turned: list[ColumnElement[Any]] = []
     for key in keys:
         if key.is_descending != is_backward:
-            turned.append(key.expression.desc().nulls_first() if is_backward else key.expression.desc().nulls_last())
+            turned.append(
+                key.expression.desc().nulls_first() if is_backward else key.expression.desc().nulls_last()
+            )
         else:
-            turned.append(key.expression.asc().nulls_first() if is_backward else key.expression.asc().nulls_last())
+            turned.append(
+                key.expression.asc().nulls_first() if is_backward else key.expression.asc().nulls_last()
+            )
     return turned
 
 
@@ -133,7 +139,9 @@ def decode_cursor(cursor: str, keys: Sequence[SortKey]) -> list[Any]:
     if len(cursor) > _CURSOR_LIMIT:
         raise malformed
     try:
-        content: object = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        content: object = json.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
     except (ValueError, binascii.Error, RecursionError) as error:
         raise malformed from error
     if not isinstance(content, list):

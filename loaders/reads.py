@@ -24,7 +24,9 @@ LoaderT = TypeVar("LoaderT", bound=Batcher[Any, Any])
 class Reads:
     """One viewer's reading of one snapshot."""
 
-    def __init__(self, viewer: Viewer, policy: Policy, session: ReadSession, *, largest_page: int = 100) -> None:
+    def __init__(
+        self, viewer: Viewer, policy: Policy, session: ReadSession, *, largest_page: int = 100
+    ) -> None:
         assert policy.shape == viewer.shape, "a policy serves viewers of its own shape only"
         self.viewer = viewer
         self.policy = policy
@@ -37,7 +39,9 @@ class Reads:
         """Return the binding of a type."""
         return self.catalog.types[type_name]
 
-    async def fetch(self, statement: Executable, parameters: Mapping[str, object] | None = None) -> Sequence[RowMapping]:
+    async def fetch(
+        self, statement: Executable, parameters: Mapping[str, object] | None = None
+    ) -> Sequence[RowMapping]:
         """Return the rows of a statement, with the viewer's own values bound to its predicates."""
         return await self.session.fetch(statement, {**self.viewer.parameters, **(parameters or {})})
 

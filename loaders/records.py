@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import RowMapping
+
 
 class Record:
     """A row of the type `type_name`: field names to masked values, to-one fields to the key of their target."""
@@ -13,7 +15,7 @@ class Record:
     __slots__ = ("type_name", "values")
 
     # Any: the values are as various as the columns' types; the schema's scalars check them on the way out.
-    def __init__(self, type_name: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, type_name: str, values: Mapping[str, Any] | RowMapping) -> None:
         self.type_name = type_name
         self.values = values
 

@@ -28,7 +28,9 @@ def row_by_key(reads: Reads, type_name: str, key: UUID, deed: str = "read") -> A
     async def batch(keys: Sequence[UUID]) -> list[Record | None]:
         binding = reads.binding(type_name)
         statement = masked_select(reads.policy, binding, deed).where(binding.column("id") == any_(_keys()))
-        found = {row["id"]: Record(type_name, row) for row in await reads.fetch(statement, {"keys": list(keys)})}
+        found = {
+            row["id"]: Record(type_name, row) for row in await reads.fetch(statement, {"keys": list(keys)})
+        }
         return [found.get(each) for each in keys]
 
     return reads.loader(("row", type_name, deed), lambda: Batcher(batch)).load(key)
@@ -111,7 +113,7 @@ class _Nested:
     @property
     def keys(self) -> tuple[SortKey, ...]:
         return (
-            SortKey("position", self.source.order.expression),
+            SortKey("position", self.source.order),
             SortKey("id", self.binding.column("id")),
         )
 
@@ -156,7 +158,11 @@ async def _pages(
         .where(source.key == any_(_keys()), *limits)
         .subquery()
     )
-    statement = select(ranked).where(ranked.c[_RANK] <= arguments.size + 1).order_by(ranked.c[_PARENT], ranked.c[_RANK])
+    statement = (
+        select(ranked)
+        .where(ranked.c[_RANK] <= arguments.size + 1)
+        .order_by(ranked.c[_PARENT], ranked.c[_RANK])
+    )
     found: dict[UUID, list[Any]] = defaultdict(list)
     for row in await reads.fetch(statement, {"keys": list(parents)}):
         found[row[_PARENT]].append(row)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from db.tables import EventRow
 from loaders.history import masked_changes
@@ -15,15 +16,20 @@ HIDDEN_FIELDS = "hidden_fields"
 
 
 @lru_cache(maxsize=1_024)
-def masked_select(policy: Policy, binding: TypeBinding, deed: str = "read") -> Select[tuple[object, ...]]:
+def masked_select(policy: Policy, binding: TypeBinding, deed: str = "read") -> Select[Any]:
     """Return the SELECT of all readable rows with all columns as the viewer may see them, labelled by field name.
 
     With another deed than `read`, only the readable rows on which it is granted.
     """
-    columns = [policy.masked(binding, field.name).label(field.name) for field in binding.stored_fields]
+    columns: list[ColumnElement[Any]] = [
+        policy.masked(binding, field.name).label(field.name) for field in binding.stored_fields
+    ]
     columns.append(policy.hidden_fields(binding).label(HIDDEN_FIELDS))
     if binding.name == "Event":
         columns.append(masked_changes(policy).label("changes"))
-        columns += [EventRow.aggregate_type.label("aggregate_type"), EventRow.aggregate_id.label("aggregate_id")]
+        columns += [
+            EventRow.aggregate_type.label("aggregate_type"),
+            EventRow.aggregate_id.label("aggregate_id"),
+        ]
     statement = select(*columns).select_from(binding.row).where(policy.rows(binding.thing, binding.row))
     return statement if deed == "read" else statement.where(policy.rows(binding.thing, binding.row, deed))

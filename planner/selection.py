@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from graphql import (
     FieldNode,
@@ -26,6 +27,7 @@ from graphql import (
     get_directive_values,
     get_named_type,
 )
+from graphql.execution.values import VariableValues, get_variable_values
 
 from policies.bindings import Catalog
 from policies.compiler import Policy
@@ -37,11 +39,13 @@ Path = tuple[str, ...]
 class _Walk:
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Mapping[str, object]
+    variables: VariableValues
     policy: Policy
     catalog: Catalog
 
-    def forbidden(self, kind: GraphQLNamedType | None, selections: SelectionSetNode, path: Path) -> Iterator[Path]:
+    def forbidden(
+        self, kind: GraphQLNamedType | None, selections: SelectionSetNode, path: Path
+    ) -> Iterator[Path]:
         for selection in selections.selections:
             if not self._is_included(selection):
                 continue
@@ -49,7 +53,7 @@ class _Walk:
                 yield from self._field(kind, selection, path)
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
-                inner = self.schema.get_type(condition.name.value) if condition else kind
+                inner = kind if condition is None else self.schema.get_type(condition.name.value)
                 yield from self.forbidden(inner, selection.selection_set, path)
             elif isinstance(selection, FragmentSpreadNode):
                 fragment = self.fragments[selection.name.value]
@@ -57,14 +61,19 @@ class _Walk:
                 yield from self.forbidden(inner, fragment.selection_set, path)
 
     def _field(self, kind: GraphQLNamedType | None, node: FieldNode, path: Path) -> Iterator[Path]:
-        if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) or node.name.value not in kind.fields:
+        if (
+            not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
+            or node.name.value not in kind.fields
+        ):
             return
         here = (*path, node.alias.value if node.alias else node.name.value)
         guard = self.catalog.guard_of(kind.name, node.name.value)
         if guard is not None and self._is_hidden(kind.name, guard):
             yield here
         elif node.selection_set is not None:
-            yield from self.forbidden(get_named_type(kind.fields[node.name.value].type), node.selection_set, here)
+            # graphql-core's overloads of get_named_type lose the type; a field's type always has a name.
+            inner = cast("GraphQLNamedType", get_named_type(kind.fields[node.name.value].type))
+            yield from self.forbidden(inner, node.selection_set, here)
 
     def _is_hidden(self, type_name: str, guard: str) -> bool:
         """Return whether rows of the type can be read, but never with this field."""
@@ -75,9 +84,8 @@ class _Walk:
 
     def _is_included(self, node: FieldNode | InlineFragmentNode | FragmentSpreadNode | object) -> bool:
         assert isinstance(node, FieldNode | InlineFragmentNode | FragmentSpreadNode)
-        variables = dict(self.variables)
-        skip = get_directive_values(GraphQLSkipDirective, node, variables)
-        include = get_directive_values(GraphQLIncludeDirective, node, variables)
+        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
+        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
         return not (skip and skip["if"]) and not (include and not include["if"])
 
 
@@ -85,11 +93,14 @@ def forbidden_paths(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
-    variables: Mapping[str, object],
+    variables: Mapping[str, Any],
     policy: Policy,
     catalog: Catalog,
 ) -> list[Path]:
-    """Return the response paths, once each and in the document's order, of a validated operation."""
+    """Return the response paths, once each and in the document's order, of an operation that has been executed."""
+    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
+    if isinstance(coerced, list):
+        return []
     root = schema.get_root_type(operation.operation)
-    walk = _Walk(schema, fragments, variables, policy, catalog)
+    walk = _Walk(schema, fragments, coerced, policy, catalog)
     return list(dict.fromkeys(walk.forbidden(root, operation.selection_set, ())))

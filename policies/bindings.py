@@ -9,53 +9,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import ColumnElement
-from sqlalchemy.orm import InstrumentedAttribute
 
 from db.tables import Keyed
 
-# What stands for a column of a row: an attribute of a mapped class. Its value's type doesn't matter here.
-Attribute = InstrumentedAttribute[object]
+# Any: of which type a column's values are doesn't matter here.
+StoredColumn = ColumnElement[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """The value is a column of the row."""
 
-    attribute: Attribute
+    column: StoredColumn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GlobalKey:
     """The value is the row's global id."""
 
-    attribute: Attribute
+    column: StoredColumn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ToOne:
     """The value is the row of type `target` whose id stands in `key`."""
 
-    key: Attribute
+    key: StoredColumn
     target: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ToMany:
     """The value is the rows of type `target` whose `key` names this row, sorted by `order` ascending."""
 
     target: str
-    key: Attribute
-    order: Attribute
+    key: StoredColumn
+    order: StoredColumn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HiddenFields:
     """The value is the names of this row's fields that the policy hides from the viewer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Computed:
     """The value is made by a resolver in Python."""
 
@@ -73,11 +73,11 @@ class FieldBinding:
     source: Source
 
     @property
-    def stored(self) -> Attribute | None:
+    def stored(self) -> StoredColumn | None:
         """Return the column that holds the field's value or key, null where there is none on the row."""
         match self.source:
-            case Column(attribute) | GlobalKey(attribute):
-                return attribute
+            case Column(column) | GlobalKey(column):
+                return column
             case ToOne(key):
                 return key
             case _:
@@ -103,11 +103,11 @@ class TypeBinding:
         """Return the fields that have a column on the row."""
         return tuple(each for each in self.fields.values() if each.stored is not None)
 
-    def column(self, name: str) -> ColumnElement[object]:
+    def column(self, name: str) -> StoredColumn:
         """Return the unmasked column of a field: for keys and joins, never for an answer."""
         stored = self.fields[name].stored
         assert stored is not None, f"{self.name}.{name} has no column"
-        return stored.expression
+        return stored
 
 
 class CatalogError(Exception):

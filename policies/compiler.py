@@ -6,13 +6,14 @@ rows, which columns of them, and what of them is hidden.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ARRAY, ColumnElement, Text, and_, case, cast, func, literal, null, true
 from sqlalchemy.dialects import postgresql
 
 from db.tables import Keyed
-from policies.bindings import Catalog, CatalogError, FieldBinding, TypeBinding
+from policies.bindings import Catalog, CatalogError, FieldBinding, StoredColumn, TypeBinding
 from policies.roles import Role
 from policies.rules import EVERYBODY, Rulebook
 from policies.scope import ANYWHERE, Predicate, Scope, predicate, supports
@@ -59,7 +60,7 @@ class Policy:
             return true()
         return self.rows(field.thing, binding.row)
 
-    def masked(self, binding: TypeBinding, name: str) -> ColumnElement[object]:
+    def masked(self, binding: TypeBinding, name: str) -> StoredColumn:
         """Return a field's column as the viewer may see it: null in the rows that hide it.
 
         This is the only form in which a column may be selected, filtered, sorted or added up for a viewer.
@@ -72,7 +73,7 @@ class Policy:
             return cast(null(), column.type)
         return case((self.rows(field.thing, binding.row), column), else_=null())
 
-    def hidden_fields(self, binding: TypeBinding) -> ColumnElement[list[str]]:
+    def hidden_fields(self, binding: TypeBinding) -> ColumnElement[Sequence[str]]:
         """Return the API names of the fields that a row hides, as an array of text in the type's own order."""
         names = [
             case((self.visible(binding, field), null()), else_=literal(field.api_name, Text()))
@@ -81,7 +82,7 @@ class Policy:
         ]
         if not names:
             return cast(postgresql.array([], type_=Text()), ARRAY(Text()))
-        return func.array_remove(postgresql.array(names, type_=Text()), None, type_=ARRAY(Text()))
+        return func.array_remove(postgresql.array(names), None, type_=ARRAY(Text()))
 
     def may(self, thing: str, row: type[Keyed], deeds: tuple[str, ...]) -> dict[str, Predicate]:
         """Return for each deed the predicate of the readable rows on which it is granted."""
@@ -111,7 +112,7 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
     bound = {binding.thing for binding in catalog.types.values()}
     bound |= {field.thing for binding in catalog.types.values() for field in binding.fields.values()}
     rules = rulebook.rules
-    groups = set().union(*rules.belongs.values())
+    groups = {parent for parents in rules.belongs.values() for parent in parents}
     unknown = sorted((bound | set(catalog.guards.values())) - rules.things)
     stale = sorted(rules.things - bound - groups)
     mistakes = [f"the rules don't know {thing}" for thing in unknown]

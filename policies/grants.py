@@ -48,7 +48,7 @@ class Grants:
         self._cache = _Cache(cache_size)
         self._cache_seconds = cache_seconds
         self._generation = 0
-        self._changed: list[Callable[[UserId], None]] = []
+        self._changed: list[Callable[[UserId], object]] = []
         self._missed: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -95,7 +95,7 @@ class Grants:
         for callback in self._changed:
             _call(lambda callback=callback: callback(user_id))
 
-    def on_change(self, callback: Callable[[UserId], None]) -> None:
+    def on_change(self, callback: Callable[[UserId], object]) -> None:
         """Call `callback` when something about a user changed, perhaps more than once for one change."""
         self._changed.append(callback)
 
@@ -173,7 +173,7 @@ def _known_role(name: str | None) -> Role | None:
         return None
 
 
-def _call(callback: Callable[[], None]) -> None:
+def _call(callback: Callable[[], object]) -> None:
     """One listener's mistake must not keep the others from hearing."""
     try:
         callback()

@@ -26,9 +26,10 @@ def is_guarded(type_thing: str, field_thing: str, rulebook: Rulebook | None = No
 
 def who_sees(type_thing: str, field_thing: str) -> str:
     """Return who sees a guarded field (`director, project_manager (project)`), empty for one that is not guarded."""
-    if not is_guarded(type_thing, field_thing):
-        return ""
     rules = default_rulebook()
+    # What the rules don't know is named by `check_catalog`, all of it at once, before anything is served.
+    if not {type_thing, field_thing} <= rules.rules.things or not is_guarded(type_thing, field_thing, rules):
+        return ""
     seers = [(role, rules.wheres(role, field_thing, "read")) for role in (EVERYBODY, *Role)]
     return ", ".join(_phrase(str(role), wheres) for role, wheres in seers if wheres)
 

@@ -20,3 +20,7 @@ class Role(StrEnum):
     CONTRACTOR = "contractor"
     CUSTOMER = "customer"
     PARTNER = "partner"
+
+
+PROJECT_ROLES = frozenset({Role.PROJECT_MANAGER, Role.ENGINEER, Role.BUYER, Role.FOREMAN})
+"""Roles that are held in projects. The others are held globally only: in one project, "any" would still be all rows."""

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol, cast
 
-import casbin
-from casbin.model import Model
+import casbin  # pyright: ignore[reportMissingTypeStubs]
+from casbin.model import Model  # pyright: ignore[reportMissingTypeStubs]
 
 from domain.order import OrderAction
 from policies.roles import Role
@@ -26,7 +27,8 @@ RULES_FILE = Path(__file__).parent / "rules.csv"
 
 WHERES = ("any", "project", "own_org", "assigned", "self")
 DEEDS = frozenset(
-    {"read", "create", "update", "export", "subscribe", "approve_above_limit"} | {action.value for action in OrderAction}
+    {"read", "create", "update", "export", "subscribe", "approve_above_limit"}
+    | {action.value for action in OrderAction}
 )
 EVERYBODY = "everybody"
 """The role of whoever is signed in, beside those he holds."""
@@ -43,6 +45,22 @@ logging.getLogger("casbin").setLevel(logging.WARNING)
 
 class RulesError(Exception):
     """The rules can't be read; the message lists every mistake with its line."""
+
+
+class Enforcer(Protocol):
+    """What we use of `casbin.Enforcer`, which has no types of its own."""
+
+    def enforce(self, *request: str) -> bool:
+        """Return the verdict on one request."""
+        ...
+
+    def add_policy(self, *columns: str) -> bool:
+        """Add one `p` line."""
+        ...
+
+    def add_named_grouping_policy(self, kind: str, *columns: str) -> bool:
+        """Add one `g` or `g2` line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +86,7 @@ class Rules:
     @cached_property
     def things(self) -> frozenset[str]:
         """Return every thing that the rules know."""
-        parents: set[str] = set().union(*self.belongs.values())
+        parents = {parent for each in self.belongs.values() for parent in each}
         return frozenset(parents | set(self.belongs))
 
     def roles_of(self, role: str) -> frozenset[str]:
@@ -119,7 +137,7 @@ class Rulebook:
     def __init__(self, rules: Rules, model_file: Path = MODEL_FILE) -> None:
         self.rules = rules
         self._model_text = model_file.read_text("utf-8")
-        self._enforcers: dict[str, casbin.Enforcer] = {}
+        self._enforcers: dict[str, Enforcer] = {}
         self._relevant: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
         self._verdicts: dict[tuple[str, frozenset[Rule]], frozenset[str]] = {}
 
@@ -156,21 +174,23 @@ class Rulebook:
             self._relevant[key] = found
         return found
 
-    def _enforcer(self, role: str) -> casbin.Enforcer:
+    def _enforcer(self, role: str) -> Enforcer:
         """Return a stock enforcer over the lines that can speak of this role: Casbin reads all lines at each question."""
         enforcer = self._enforcers.get(role)
         if enforcer is None:
             roles = self.rules.roles_of(role)
-            enforcer = enforcer_of(self._model_text, self.rules, [r for r in self.rules.rules if r.role in roles])
+            enforcer = enforcer_of(
+                self._model_text, self.rules, [r for r in self.rules.rules if r.role in roles]
+            )
             self._enforcers[role] = enforcer
         return enforcer
 
 
-def enforcer_of(model_text: str, rules: Rules, lines: Iterable[Rule]) -> casbin.Enforcer:
+def enforcer_of(model_text: str, rules: Rules, lines: Iterable[Rule]) -> Enforcer:
     """Return a stock Casbin enforcer over `lines`, with all of the rules' inheritance and belonging."""
     model = Model()
-    model.load_model_from_text(model_text)
-    enforcer = casbin.Enforcer(model)
+    model.load_model_from_text(model_text)  # pyright: ignore[reportUnknownMemberType]
+    enforcer = cast("Enforcer", casbin.Enforcer(model))
     for line in lines:
         enforcer.add_policy(line.role, line.thing, line.deed, line.where, line.effect)
     for child, parents in rules.inherits.items():

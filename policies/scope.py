@@ -80,13 +80,19 @@ def _order_assigned(order: type[OrderRow]) -> Predicate:
     )
 
 
-def _some_order(joined: Callable[[type[OrderRow]], Predicate], row: type[Keyed], inner: Callable[[type[OrderRow]], Predicate]) -> Predicate:
+def _some_order(
+    joined: Callable[[type[OrderRow]], Predicate],
+    row: type[Keyed],
+    inner: Callable[[type[OrderRow]], Predicate],
+) -> Predicate:
     """Return: there is an order that is `joined` to the row and for which `inner` holds."""
     order = aliased(OrderRow)
     return exists(select(1).where(joined(order), inner(order)).correlate(row))
 
 
-def _child(key: Any, row: type[Keyed], inner: Callable[[type[OrderRow], Scope], Predicate]) -> Callable[[Scope], Predicate]:
+def _child(
+    key: Any, row: type[Keyed], inner: Callable[[type[OrderRow], Scope], Predicate]
+) -> Callable[[Scope], Predicate]:
     """Return the scope of a row that belongs to an order by `key`: that of its order."""
     return lambda scope: _some_order(lambda order: order.id == key, row, lambda order: inner(order, scope))
 
@@ -101,8 +107,12 @@ def _event_of_order(inner: Callable[[type[OrderRow]], Predicate]) -> Predicate:
 _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
     "project": {
         OrderRow: lambda scope: _in_projects(OrderRow.project_id.expression, scope),
-        OrderLineRow: _child(OrderLineRow.order_id, OrderLineRow, lambda o, s: _in_projects(o.project_id.expression, s)),
-        AssignmentRow: _child(AssignmentRow.order_id, AssignmentRow, lambda o, s: _in_projects(o.project_id.expression, s)),
+        OrderLineRow: _child(
+            OrderLineRow.order_id, OrderLineRow, lambda o, s: _in_projects(o.project_id.expression, s)
+        ),
+        AssignmentRow: _child(
+            AssignmentRow.order_id, AssignmentRow, lambda o, s: _in_projects(o.project_id.expression, s)
+        ),
         ProjectRow: lambda scope: _in_projects(ProjectRow.id.expression, scope),
         WbsNodeRow: lambda scope: _in_projects(WbsNodeRow.project_id.expression, scope),
         EventRow: lambda scope: _in_projects(EventRow.project_id.expression, scope),
@@ -111,20 +121,30 @@ _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
         OrderRow: lambda _: _order_in_own_org(OrderRow),
         OrderLineRow: _child(OrderLineRow.order_id, OrderLineRow, lambda o, _: _order_in_own_org(o)),
         AssignmentRow: lambda _: exists(
-            select(1).where(UserRow.id == AssignmentRow.user_id, UserRow.organization_id == _organization()).correlate(AssignmentRow)
+            select(1)
+            .where(UserRow.id == AssignmentRow.user_id, UserRow.organization_id == _organization())
+            .correlate(AssignmentRow)
         ),
         OrganizationRow: lambda _: OrganizationRow.id == _organization(),
         UserRow: lambda _: UserRow.organization_id == _organization(),
-        ProjectRow: lambda _: _some_order(lambda o: o.project_id == ProjectRow.id, ProjectRow, _order_in_own_org),
-        WbsNodeRow: lambda _: _some_order(lambda o: o.wbs_node_id == WbsNodeRow.id, WbsNodeRow, _order_in_own_org),
+        ProjectRow: lambda _: _some_order(
+            lambda o: o.project_id == ProjectRow.id, ProjectRow, _order_in_own_org
+        ),
+        WbsNodeRow: lambda _: _some_order(
+            lambda o: o.wbs_node_id == WbsNodeRow.id, WbsNodeRow, _order_in_own_org
+        ),
         EventRow: lambda _: _event_of_order(_order_in_own_org),
     },
     "assigned": {
         OrderRow: lambda _: _order_assigned(OrderRow),
         OrderLineRow: _child(OrderLineRow.order_id, OrderLineRow, lambda o, _: _order_assigned(o)),
         AssignmentRow: _child(AssignmentRow.order_id, AssignmentRow, lambda o, _: _order_assigned(o)),
-        ProjectRow: lambda _: _some_order(lambda o: o.project_id == ProjectRow.id, ProjectRow, _order_assigned),
-        WbsNodeRow: lambda _: _some_order(lambda o: o.wbs_node_id == WbsNodeRow.id, WbsNodeRow, _order_assigned),
+        ProjectRow: lambda _: _some_order(
+            lambda o: o.project_id == ProjectRow.id, ProjectRow, _order_assigned
+        ),
+        WbsNodeRow: lambda _: _some_order(
+            lambda o: o.wbs_node_id == WbsNodeRow.id, WbsNodeRow, _order_assigned
+        ),
         EventRow: lambda _: _event_of_order(_order_assigned),
     },
     "self": {

@@ -74,7 +74,8 @@ class TokenMint:
             "exp": expires_at,
             "jti": str(new_id()),
         }
-        token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
+        # The type of its keys names classes of `cryptography`, which HS256 doesn't need.
+        token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)  # pyright: ignore[reportUnknownMemberType]
         return AccessToken(token, datetime.fromtimestamp(expires_at, UTC))
 
     def read(self, token: str) -> Claims:
@@ -94,7 +95,7 @@ class TokenMint:
 
     # Any: PyJWT gives claims as whatever JSON held.
     def _verified(self, token: str) -> dict[str, Any]:
-        return jwt.decode(
+        return jwt.decode(  # pyright: ignore[reportUnknownMemberType]
             token,
             self._secret,
             algorithms=[_ALGORITHM],

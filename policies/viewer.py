@@ -54,7 +54,9 @@ class Viewer:
         """Return the values of every bind parameter that a predicate of this viewer's shape can name."""
         projects = {
             project_parameter(held.role): sorted(
-                grant.project_id for grant in self.grants if grant.role is held.role and grant.project_id is not None
+                grant.project_id
+                for grant in self.grants
+                if grant.role is held.role and grant.project_id is not None
             )
             for held in self.shape
             if not held.is_global

@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
+
 from commands.execution import Clerk, Command, CommandRun, Workbench
 from commands.sessions import Sessions
 from db.engine import Database
@@ -50,7 +51,9 @@ class RequestFacts:
 class Context:
     """One operation of one viewer (null while nobody is signed in)."""
 
-    def __init__(self, runtime: Runtime, facts: RequestFacts, claims: Claims | None, viewer: Viewer | None) -> None:
+    def __init__(
+        self, runtime: Runtime, facts: RequestFacts, claims: Claims | None, viewer: Viewer | None
+    ) -> None:
         self.runtime = runtime
         self.facts = facts
         self.claims = claims

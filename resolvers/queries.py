@@ -6,11 +6,10 @@ from asyncio import gather
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement
-
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_global_id, parse_key
 from loaders.events import EventCriteria, event_listing
+from loaders.lookups import row_by_field, vocabulary_listing
 from loaders.orders import (
     OrderCriteria,
     OrderGrouping,
@@ -19,14 +18,12 @@ from loaders.orders import (
     order_listing,
     order_totals,
 )
-from loaders.paging import PageArguments, SortKey
-from loaders.reads import Reads
+from loaders.paging import PageArguments
 from loaders.records import Record
-from loaders.rows import Connection, Listing, listed, row_by_key
+from loaders.rows import Connection, listed, row_by_key
 from resolvers.context import Context
 
 NODES_LIMIT = 100
-_SEARCH_LENGTH = 100
 
 
 async def node(context: Context, text: str) -> Record | None:
@@ -44,20 +41,16 @@ async def nodes(context: Context, texts: Sequence[str]) -> Sequence[Record | Non
     return await gather(*(node(context, each) for each in texts))
 
 
-async def by_id_or(context: Context, type_name: str, text: str | None, field: str, value: str | None) -> Record | None:
+async def by_id_or(
+    context: Context, type_name: str, text: str | None, field: str, value: str | None
+) -> Record | None:
     """Return one object by its id or by another unique field; raise `MalformedRequest` unless exactly one is given."""
     if (text is None) == (value is None):
         raise MalformedRequest("ONE_ARGUMENT_REQUIRED", f"Give exactly one of id and {field}.")
     if text is not None:
         return await row_by_key(context.reads, type_name, parse_key(text, type_name))
-    assert value is not None
-    if len(value) > _SEARCH_LENGTH or "\x00" in value:
-        return None
-    binding = context.reads.binding(type_name)
-    condition = context.reads.policy.masked(binding, field) == value
-    keys = (SortKey("id", binding.column("id")),)
-    page = await listed(context.reads, Listing(type_name, keys, (condition,)), PageArguments(1, None, None, None)).page()
-    return page.records[0] if page.records else None
+    assert value is not None, "exactly one is given"
+    return await row_by_field(context.reads, type_name, field, value)
 
 
 def orders(
@@ -70,24 +63,11 @@ def orders(
     return listed(context.reads, order_listing(context.reads, criteria, sort), arguments)
 
 
-def simple_list(
+def vocabulary(
     context: Context, type_name: str, field: str, arguments: PageArguments, search: str | None = None
 ) -> Connection:
     """Return all readable rows of a type, sorted by a unique field, with a text in it or in the name."""
-    reads = context.reads
-    binding = reads.binding(type_name)
-    keys = (SortKey(field, reads.policy.masked(binding, field)), SortKey("id", binding.column("id")))
-    return listed(reads, Listing(type_name, keys, _matching(reads, type_name, field, search)), arguments)
-
-
-def _matching(reads: Reads, type_name: str, field: str, search: str | None) -> tuple[ColumnElement[bool], ...]:
-    if search is None:
-        return ()
-    if len(search) > _SEARCH_LENGTH or "\x00" in search:
-        raise MalformedRequest("SEARCH_TEXT", f"A search text has at most {_SEARCH_LENGTH} characters.")
-    binding = reads.binding(type_name)
-    first, second = (reads.policy.masked(binding, name).icontains(search, autoescape=True) for name in (field, "name"))
-    return (first | second,)
+    return listed(context.reads, vocabulary_listing(context.reads, type_name, field, search), arguments)
 
 
 def events(context: Context, arguments: PageArguments, criteria: EventCriteria) -> Connection:
@@ -111,7 +91,10 @@ async def viewer(context: Context) -> dict[str, Any] | None:
     return {
         "user": found[0],
         "organization": found[1],
-        "roles": [{"role": each.role, "project": projects.get(each.project_id)} for each in grants],
+        "roles": [
+            {"role": each.role, "project": each.project_id and projects.get(each.project_id)}
+            for each in grants
+        ],
     }
 
 

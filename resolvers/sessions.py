@@ -16,7 +16,9 @@ _TEXT_LIMIT = 1_000
 async def sign_in(context: Context, username: str, password: str) -> tuple[dict[str, Any], Refusal | None]:
     """Return the tokens of a new session, or why there are none."""
     await context.settle()
-    return await _tokens(context.runtime.sessions.sign_in(username[:_TEXT_LIMIT], password[:_TEXT_LIMIT], context.origin()))
+    return await _tokens(
+        context.runtime.sessions.sign_in(username[:_TEXT_LIMIT], password[:_TEXT_LIMIT], context.origin())
+    )
 
 
 async def refresh(context: Context, refresh_token: str) -> tuple[dict[str, Any], Refusal | None]:

@@ -46,30 +46,40 @@ _STRUCTURAL: set[str] = set()
 def key(attribute: InstrumentedAttribute[Any]) -> Any:
     """Declare the global id."""
     return strawberry.field(
-        resolver=relations.global_key, description="Global id.", metadata={_SOURCE: GlobalKey(attribute)}
+        resolver=relations.global_key,
+        description="Global id.",
+        metadata={_SOURCE: GlobalKey(attribute.expression)},
     )
 
 
 def column(attribute: InstrumentedAttribute[Any], description: str) -> Any:
     """Declare a field that is a column of the row."""
-    return strawberry.field(description=description, metadata={_SOURCE: Column(attribute)})
+    return strawberry.field(description=description, metadata={_SOURCE: Column(attribute.expression)})
 
 
 def to_one(attribute: InstrumentedAttribute[Any], target: str, description: str) -> Any:
     """Declare the row of type `target` that a key of this row names."""
-    source = ToOne(attribute, target)
-    return strawberry.field(resolver=relations.to_one(source), description=description, metadata={_SOURCE: source})
+    source = ToOne(attribute.expression, target)
+    return strawberry.field(
+        resolver=relations.to_one(source), description=description, metadata={_SOURCE: source}
+    )
 
 
-def to_many(target: str, attribute: InstrumentedAttribute[Any], order: InstrumentedAttribute[Any], description: str) -> Any:
+def to_many(
+    target: str, attribute: InstrumentedAttribute[Any], order: InstrumentedAttribute[Any], description: str
+) -> Any:
     """Declare the connection to all rows of type `target` whose key names this row."""
-    source = ToMany(target, attribute, order)
-    return strawberry.field(resolver=relations.to_many(source), description=description, metadata={_SOURCE: source})
+    source = ToMany(target, attribute.expression, order.expression)
+    return strawberry.field(
+        resolver=relations.to_many(source), description=description, metadata={_SOURCE: source}
+    )
 
 
-def short_list(target: str, attribute: InstrumentedAttribute[Any], order: InstrumentedAttribute[Any], description: str) -> Any:
+def short_list(
+    target: str, attribute: InstrumentedAttribute[Any], order: InstrumentedAttribute[Any], description: str
+) -> Any:
     """Declare a list that is short by nature and given whole."""
-    source = ToMany(target, attribute, order)
+    source = ToMany(target, attribute.expression, order.expression)
     return strawberry.field(
         resolver=relations.short_list(source), description=description, metadata={_SOURCE: source}
     )
@@ -104,7 +114,9 @@ def bound_type(
             source: Source | None = (each.metadata or {}).get(_SOURCE)
             assert source is not None, f"{name}.{each.python_name} says not where it comes from"
             guard = f"{thing}.{each.python_name}"
-            fields[each.python_name] = FieldBinding(each.python_name, camel_case(each.python_name), guard, source)
+            fields[each.python_name] = FieldBinding(
+                each.python_name, camel_case(each.python_name), guard, source
+            )
             readers = who_sees(thing, guard)
             if readers:
                 each.description = f"{each.description} Seen by: {readers}."

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
 
 import strawberry
-from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.enum import has_enum_definition
 
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 from loaders.orders import OrderGrouping, OrderSortField
 from policies.roles import Role
 
+__all__ = [
+    "CostType",
+    "OrderGrouping",
+    "OrderKind",
+    "OrderPriority",
+    "OrderSortField",
+    "OrderState",
+    "OrganizationKind",
+    "Role",
+    "SortDirection",
+]
 
 
 class SortDirection(Enum):
@@ -25,9 +35,9 @@ class SortDirection(Enum):
 
 def _described(enum: type[Enum], description: str, values: Mapping[str, str]) -> None:
     """Make a Python enum one of the API; every value has a description."""
-    strawberry.enum(enum, description=description)
-    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # pyright: ignore[reportAttributeAccessIssue]
-    for value in definition.values:
+    made = strawberry.enum(enum, description=description)
+    assert has_enum_definition(made), "Strawberry leaves its definition on the enum"
+    for value in made.__strawberry_definition__.values:
         value.description = values[value.name]
 
 
@@ -51,7 +61,12 @@ _described(
 _described(
     OrderPriority,
     "How urgent an order is 优先级.",
-    {"LOW": "Can wait 低.", "NORMAL": "As planned 普通.", "HIGH": "Before others 高.", "RUSH": "Inserted before all others 插单."},
+    {
+        "LOW": "Can wait 低.",
+        "NORMAL": "As planned 普通.",
+        "HIGH": "Before others 高.",
+        "RUSH": "Inserted before all others 插单.",
+    },
 )
 _described(
     OrderKind,
@@ -128,4 +143,8 @@ _described(
         "MONTH": "Month of creation, as its first day, UTC.",
     },
 )
-_described(SortDirection, "Which way a list is sorted; nulls stand last both ways.", {"ASC": "Least first.", "DESC": "Greatest first."})
+_described(
+    SortDirection,
+    "Which way a list is sorted; nulls stand last both ways.",
+    {"ASC": "Least first.", "DESC": "Greatest first."},
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import strawberry
 
 from domain import errors
+from domain.order import OrderAction
 from resolvers.orders import mutation_name
-from domain.order import OrderAction, OrderState
 from schema.binding import structural
+from schema.enums import OrderState
 from schema.orders import ActionBlocker
 
 
@@ -97,13 +98,19 @@ def user_error(refusal: errors.Refusal) -> UserError:
         case errors.InvalidTransition():
             possible = [mutation_name(OrderAction(action)) for action in refusal.possible_actions]
             return InvalidTransition(
-                code=code, message=message, path=path, state=OrderState(refusal.state), possible_actions=possible
+                code=code,
+                message=message,
+                path=path,
+                state=OrderState(refusal.state),
+                possible_actions=possible,
             )
         case errors.ActionBlocked():
             blockers = [ActionBlocker(code=each.code, message=each.message) for each in refusal.blockers]
             return ActionBlocked(code=code, message=message, path=path, blockers=blockers)
         case errors.VersionConflict():
-            return VersionConflict(code=code, message=message, path=path, current_version=refusal.current_version)
+            return VersionConflict(
+                code=code, message=message, path=path, current_version=refusal.current_version
+            )
         case errors.SignInThrottled():
             return SignInThrottled(
                 code=code, message=message, path=path, retry_after_seconds=refusal.retry_after_seconds

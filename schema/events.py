@@ -15,7 +15,9 @@ from schema.parties import User
 
 
 @structural
-@strawberry.type(description="How one field changed; before and after are null where the viewer may not see the field.")
+@strawberry.type(
+    description="How one field changed; before and after are null where the viewer may not see the field."
+)
 class FieldChange:
     """A change, masked like the field itself."""
 
@@ -24,7 +26,9 @@ class FieldChange:
     after: str | None = strawberry.field(description="Its value afterwards, as text.")
 
 
-@bound_type(EventRow, thing="event", description="Something that happened, with who, when and what it changed.")
+@bound_type(
+    EventRow, thing="event", description="Something that happened, with who, when and what it changed."
+)
 class Event(Node):
     """An event."""
 
@@ -35,7 +39,9 @@ class Event(Node):
     actor: User | None = to_one(EventRow.actor_id, "User", "Who did it.")
     aggregate: Node | None = computed(event_aggregate, "To what it happened.")
     version: int = column(EventRow.version, "Version of the object that it led to.")
-    changes: list[FieldChange] = computed(event_changes, "What it changed, each masked like the field itself.")
+    changes: list[FieldChange] = computed(
+        event_changes, "What it changed, each masked like the field itself."
+    )
     note: str | None = column(EventRow.note, "Why, in the words of who did it.")
 
 
@@ -48,5 +54,7 @@ class OrderChange:
     resync_required: bool = strawberry.field(
         description="Whether changes before this message were missed: read again what you show. Then event and order are null."
     )
-    event: Event | None = strawberry.field(description="What happened, null where the viewer may not read the log.")
+    event: Event | None = strawberry.field(
+        description="What happened, null where the viewer may not read the log."
+    )
     order: Order | None = strawberry.field(description="The order as it is now, as the viewer may see it.")

@@ -9,11 +9,10 @@ from uuid import UUID
 import strawberry
 
 from domain.identifiers import parse_global_id, parse_key
-from domain.order import OrderPriority, OrderState
 from loaders.events import EventCriteria
-from loaders.orders import OrderCriteria, OrderSortField
+from loaders.orders import OrderCriteria
 from resolvers.relations import given
-from schema.enums import SortDirection
+from schema.enums import OrderPriority, OrderSortField, OrderState, SortDirection
 
 
 def given_key(value: strawberry.ID | None, type_name: str) -> UUID | None:
@@ -26,16 +25,34 @@ def given_key(value: strawberry.ID | None, type_name: str) -> UUID | None:
 class OrderFilter:
     """Criteria of `orders` and `orderStatistics`."""
 
-    project_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Of this project.")
-    states: list[OrderState] | None = strawberry.field(default=strawberry.UNSET, description="In one of these states.")
-    priorities: list[OrderPriority] | None = strawberry.field(default=strawberry.UNSET, description="Of one of these priorities.")
-    contractor_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Done by this organization.")
-    customer_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Done for this organization.")
-    search: str | None = strawberry.field(default=strawberry.UNSET, description="Number or title contains this text.")
+    project_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Of this project."
+    )
+    states: list[OrderState] | None = strawberry.field(
+        default=strawberry.UNSET, description="In one of these states."
+    )
+    priorities: list[OrderPriority] | None = strawberry.field(
+        default=strawberry.UNSET, description="Of one of these priorities."
+    )
+    contractor_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Done by this organization."
+    )
+    customer_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Done for this organization."
+    )
+    search: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Number or title contains this text."
+    )
     due_before: date | None = strawberry.field(default=strawberry.UNSET, description="Due before this day.")
-    amount_at_least: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Amount is at least this; hidden amounts never match.")
-    amount_at_most: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Amount is at most this; hidden amounts never match.")
-    updated_since: datetime | None = strawberry.field(default=strawberry.UNSET, description="Changed at or after this moment.")
+    amount_at_least: Decimal | None = strawberry.field(
+        default=strawberry.UNSET, description="Amount is at least this; hidden amounts never match."
+    )
+    amount_at_most: Decimal | None = strawberry.field(
+        default=strawberry.UNSET, description="Amount is at most this; hidden amounts never match."
+    )
+    updated_since: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Changed at or after this moment."
+    )
 
     def criteria(self) -> OrderCriteria:
         """Return what the loaders take; raise `MalformedRequest` for an id of another type."""
@@ -66,12 +83,24 @@ class OrderOrder:
 class EventFilter:
     """Criteria of `events`."""
 
-    aggregate_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Of this object.")
-    types: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Of one of these types, such as `OrderReleased`.")
-    actor_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Done by this user.")
-    project_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="In this project.")
-    since: datetime | None = strawberry.field(default=strawberry.UNSET, description="Recorded at or after this moment.")
-    until: datetime | None = strawberry.field(default=strawberry.UNSET, description="Recorded before this moment.")
+    aggregate_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Of this object."
+    )
+    types: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Of one of these types, such as `OrderReleased`."
+    )
+    actor_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Done by this user."
+    )
+    project_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="In this project."
+    )
+    since: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Recorded at or after this moment."
+    )
+    until: datetime | None = strawberry.field(
+        default=strawberry.UNSET, description="Recorded before this moment."
+    )
 
     def criteria(self) -> EventCriteria:
         """Return what the loaders take; raise `MalformedRequest` for a malformed id."""

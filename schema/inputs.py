@@ -13,9 +13,10 @@ from commands.orders.drafting import CreateOrder, LineDraft, OrderDraft, UpdateO
 from commands.orders.progress import LineProgress, Place, ReportProgress
 from commands.orders.steps import StepOrder
 from domain.identifiers import parse_key
-from domain.order import OrderAction, OrderKind, OrderPriority
+from domain.order import OrderAction
 from domain.unset import UNSET
 from resolvers.relations import given
+from schema.enums import OrderKind, OrderPriority
 from schema.filters import given_key
 
 _KEY = "At most 100 characters. The same key with the same input gives the first answer again, however often it is sent."
@@ -37,12 +38,19 @@ def _maybe_key(value: strawberry.ID | None, type_name: str) -> Any:
 class OrderLineInput:
     """A line; with an id an existing one."""
 
-    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="An existing line of the order; without it a new line.")
-    item: str | None = strawberry.field(default=strawberry.UNSET, description="Code of the item, at most 40 characters.")
+    id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="An existing line of the order; without it a new line."
+    )
+    item: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Code of the item, at most 40 characters."
+    )
     description: str = strawberry.field(description="What is done or delivered, at most 200 characters.")
     quantity: Decimal = strawberry.field(description="More than zero, at most 4 places.")
     uom: str = strawberry.field(description="Unit of measure, at most 20 characters.")
-    unit_price: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Zero or more, at most 4 places; not given, an existing line keeps its price.")
+    unit_price: Decimal | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Zero or more, at most 4 places; not given, an existing line keeps its price.",
+    )
 
     def draft(self) -> LineDraft:
         """Return the line as the command takes it."""
@@ -60,24 +68,46 @@ class OrderLineInput:
 class OrderFieldsInput:
     """Shared by creation and update; what is not given stays as it is."""
 
-    title: str | None = strawberry.field(default=strawberry.UNSET, description="At most 200 characters, one line; an order has one.")
-    description: str | None = strawberry.field(default=strawberry.UNSET, description="At most 10,000 characters.")
-    kind: OrderKind | None = strawberry.field(default=strawberry.UNSET, description="CONSTRUCTION where nothing is said.")
-    priority: OrderPriority | None = strawberry.field(default=strawberry.UNSET, description="NORMAL where nothing is said.")
-    customer_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="An organization of kind CUSTOMER or OWN.")
-    contractor_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="An organization of kind CONTRACTOR or OWN.")
-    wbs_node_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="A WBS node of the order's project.")
-    cost_code_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="A cost code.")
+    title: str | None = strawberry.field(
+        default=strawberry.UNSET, description="At most 200 characters, one line; an order has one."
+    )
+    description: str | None = strawberry.field(
+        default=strawberry.UNSET, description="At most 10,000 characters."
+    )
+    kind: OrderKind | None = strawberry.field(
+        default=strawberry.UNSET, description="CONSTRUCTION where nothing is said."
+    )
+    priority: OrderPriority | None = strawberry.field(
+        default=strawberry.UNSET, description="NORMAL where nothing is said."
+    )
+    customer_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="An organization of kind CUSTOMER or OWN."
+    )
+    contractor_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="An organization of kind CONTRACTOR or OWN."
+    )
+    wbs_node_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="A WBS node of the order's project."
+    )
+    cost_code_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="A cost code."
+    )
     planned_start: date | None = strawberry.field(default=strawberry.UNSET, description="Planned first day.")
-    planned_end: date | None = strawberry.field(default=strawberry.UNSET, description="Planned last day, not before the first.")
-    due_on: date | None = strawberry.field(default=strawberry.UNSET, description="Day by which it must be done.")
-    lines: list[OrderLineInput] | None = strawberry.field(default=strawberry.UNSET, description="All lines, at most 500; they replace those the order has.")
+    planned_end: date | None = strawberry.field(
+        default=strawberry.UNSET, description="Planned last day, not before the first."
+    )
+    due_on: date | None = strawberry.field(
+        default=strawberry.UNSET, description="Day by which it must be done."
+    )
+    lines: list[OrderLineInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="All lines, at most 500; they replace those the order has."
+    )
 
     def draft(self) -> OrderDraft:
         """Return the fields as the commands take them; null for what can't be null counts as not given."""
-        lines = given(self.lines)
+        lines, title = given(self.lines), given(self.title)
         return OrderDraft(
-            title=given(self.title) if given(self.title) is not None else UNSET,
+            title=UNSET if title is None else title,
             description=_maybe(self.description),
             kind=given(self.kind) or UNSET,
             priority=given(self.priority) or UNSET,
@@ -117,7 +147,9 @@ class OrderCreateInput(OrderFieldsInput, CommandInput):
 
     def command(self) -> CreateOrder:
         """Return the command."""
-        return CreateOrder(project_id=parse_key(self.project_id, "Project"), draft=self.draft(), **self.common())
+        return CreateOrder(
+            project_id=parse_key(self.project_id, "Project"), draft=self.draft(), **self.common()
+        )
 
 
 @strawberry.input(description="Changes a draft.")
@@ -164,7 +196,9 @@ class OrderLineProgressInput:
     """Progress of a line."""
 
     line_id: strawberry.ID = strawberry.field(description="The line.")
-    done_quantity: Decimal = strawberry.field(description="All that is done so far, not what was added; zero or more, at most 4 places.")
+    done_quantity: Decimal = strawberry.field(
+        description="All that is done so far, not what was added; zero or more, at most 4 places."
+    )
 
 
 @strawberry.input(description="A place on earth, WGS 84.")
@@ -173,17 +207,28 @@ class GeoPositionInput:
 
     latitude: Decimal = strawberry.field(description="Degrees north, -90 to 90.")
     longitude: Decimal = strawberry.field(description="Degrees east, -180 to 180.")
-    accuracy_meters: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Accuracy in metres.")
+    accuracy_meters: Decimal | None = strawberry.field(
+        default=strawberry.UNSET, description="Accuracy in metres."
+    )
 
 
 @strawberry.input(description="Reports what is done so far: exactly one of percent and lines.")
 class OrderProgressInput(OrderActionInput):
     """Input of `orderReportProgress`."""
 
-    percent: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Percent done of every line, 0 to 100, at most 2 places.")
-    lines: list[OrderLineProgressInput] | None = strawberry.field(default=strawberry.UNSET, description="Done quantities, at most 500 lines.")
-    occurred_at: datetime | None = strawberry.field(default=strawberry.UNSET, description="Of which moment the report tells; now where nothing is said. A line keeps the latest.")
-    position: GeoPositionInput | None = strawberry.field(default=strawberry.UNSET, description="Where it was made; kept with the event.")
+    percent: Decimal | None = strawberry.field(
+        default=strawberry.UNSET, description="Percent done of every line, 0 to 100, at most 2 places."
+    )
+    lines: list[OrderLineProgressInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="Done quantities, at most 500 lines."
+    )
+    occurred_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Of which moment the report tells; now where nothing is said. A line keeps the latest.",
+    )
+    position: GeoPositionInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Where it was made; kept with the event."
+    )
 
     def command(self) -> ReportProgress:
         """Return the command."""
@@ -202,7 +247,9 @@ class OrderProgressInput(OrderActionInput):
             place=None
             if place is None
             else Place(
-                latitude=place.latitude, longitude=place.longitude, accuracy_meters=given(place.accuracy_meters)
+                latitude=place.latitude,
+                longitude=place.longitude,
+                accuracy_meters=given(place.accuracy_meters),
             ),
             **self.common(),
         )
@@ -213,14 +260,18 @@ class AssignmentInput:
     """An assignment."""
 
     user_id: strawberry.ID = strawberry.field(description="The person.")
-    task: str | None = strawberry.field(default=strawberry.UNSET, description="What he does in the order, at most 200 characters.")
+    task: str | None = strawberry.field(
+        default=strawberry.UNSET, description="What he does in the order, at most 200 characters."
+    )
 
 
 @strawberry.input(description="Says who is assigned to an order.")
 class OrderAssignInput(OrderActionInput):
     """Input of `orderAssign`."""
 
-    assignments: list[AssignmentInput] = strawberry.field(description="All persons, at most 100; who is missing is taken off.")
+    assignments: list[AssignmentInput] = strawberry.field(
+        description="All persons, at most 100; who is missing is taken off."
+    )
 
     def command(self) -> AssignOrder:
         """Return the command."""

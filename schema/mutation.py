@@ -60,7 +60,9 @@ class Mutation:
         tokens, refusal = await sessions.sign_in(info.context, input.username, input.password)
         return SessionPayload(**tokens, errors=[user_error(refusal)] if refusal else [])
 
-    @strawberry.mutation(description="Exchange a refresh token for the next tokens. A second use ends the session.")
+    @strawberry.mutation(
+        description="Exchange a refresh token for the next tokens. A second use ends the session."
+    )
     async def session_refresh(self, info: Info, input: SessionRefreshInput) -> SessionPayload:
         """Continue a session."""
         tokens, refusal = await sessions.refresh(info.context, input.refresh_token)
@@ -102,7 +104,9 @@ class Mutation:
         """Take the step."""
         return await _step(info, input, OrderAction.SUBMIT)
 
-    @strawberry.mutation(description="Approve a submitted order 批准; never one's own, within the project's limit unless granted beyond it.")
+    @strawberry.mutation(
+        description="Approve a submitted order 批准; never one's own, within the project's limit unless granted beyond it."
+    )
     async def order_approve(self, info: Info, input: OrderActionInput) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.APPROVE)
@@ -112,7 +116,9 @@ class Mutation:
         """Take the step."""
         return await _step(info, input, OrderAction.REJECT)
 
-    @strawberry.mutation(description="Release an approved order for work 下达; somebody must be there to do it.")
+    @strawberry.mutation(
+        description="Release an approved order for work 下达; somebody must be there to do it."
+    )
     async def order_release(self, info: Info, input: OrderActionInput) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.RELEASE)
@@ -151,6 +157,7 @@ class Mutation:
     async def order_cancel(self, info: Info, input: OrderActionInput) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.CANCEL)
+
 
 async def _step(info: Info, input: OrderActionInput, action: OrderAction) -> OrderPayload:
     return order_payload(*await perform(info.context, "Order", input.step(action), step_order))

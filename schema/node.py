@@ -35,7 +35,9 @@ class PageInfo:
 class Edge(Generic[NodeT]):
     """Relay's edge."""
 
-    cursor: str = strawberry.field(description="Opaque; give it as `after` or `before` to read on from this row.")
+    cursor: str = strawberry.field(
+        description="Opaque; give it as `after` or `before` to read on from this row."
+    )
     node: NodeT = strawberry.field(description="The row.")
 
 
@@ -45,7 +47,9 @@ async def _nodes(root: Listed) -> object:
 
 async def _edges(root: Listed) -> object:
     page = await root.page()
-    return [Edge(cursor=cursor, node=record) for cursor, record in zip(page.cursors, page.records, strict=True)]
+    return [
+        Edge(cursor=cursor, node=record) for cursor, record in zip(page.cursors, page.records, strict=True)
+    ]
 
 
 async def _page_info(root: Listed) -> PageInfo:
@@ -67,8 +71,11 @@ class Connection(Generic[NodeT]):
     """Relay's connection, with `nodes` beside `edges`; nothing is read that isn't asked for."""
 
     nodes: list[NodeT] = strawberry.field(resolver=untyped(_nodes), description="The page's rows.")
-    edges: list[Edge[NodeT]] = strawberry.field(resolver=untyped(_edges), description="The page's rows with cursors.")
+    edges: list[Edge[NodeT]] = strawberry.field(
+        resolver=untyped(_edges), description="The page's rows with cursors."
+    )
     page_info: PageInfo = strawberry.field(resolver=untyped(_page_info), description="Where the page stands.")
     total_count: int = strawberry.field(
-        resolver=untyped(_total_count), description="How many rows the whole list has; costs only when asked for."
+        resolver=untyped(_total_count),
+        description="How many rows the whole list has; costs only when asked for.",
     )

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from db.tables import AssignmentRow, EventRow, OrderLineRow, OrderRow
-from domain.order import OrderKind, OrderPriority, OrderState
 from resolvers.orders import available_actions
-from schema.binding import bound_type, column, computed, hidden_fields, key, short_list, structural, to_many, to_one
+from schema.binding import (
+    bound_type,
+    column,
+    computed,
+    hidden_fields,
+    key,
+    short_list,
+    structural,
+    to_many,
+    to_one,
+)
+from schema.enums import OrderKind, OrderPriority, OrderState
 from schema.node import Connection, Node
 from schema.parties import CostCode, Organization, Project, User, WbsNode
 
@@ -38,7 +48,13 @@ class AvailableAction:
     reasons: list[ActionBlocker] = strawberry.field(description="What stands in the way.")
 
 
-@bound_type(OrderLineRow, thing="order_line", description="One line of an order.", aggregate="Order", event_prefix="lines.")
+@bound_type(
+    OrderLineRow,
+    thing="order_line",
+    description="One line of an order.",
+    aggregate="Order",
+    event_prefix="lines.",
+)
 class OrderLine(Node):
     """An order line."""
 
@@ -48,20 +64,32 @@ class OrderLine(Node):
     description: str = column(OrderLineRow.description, "What is done or delivered.")
     quantity: Decimal = column(OrderLineRow.quantity, "Ordered quantity, 4 places.")
     uom: str = column(OrderLineRow.uom, "Unit of measure 单位.")
-    unit_price: Decimal | None = column(OrderLineRow.unit_price, "Price per unit 单价, 4 places, in the order's currency.")
+    unit_price: Decimal | None = column(
+        OrderLineRow.unit_price, "Price per unit 单价, 4 places, in the order's currency."
+    )
     amount: Decimal | None = column(OrderLineRow.amount, "Quantity × unit price, 2 places, rounded half-up.")
     done_quantity: Decimal = column(OrderLineRow.done_quantity, "Quantity done so far, 4 places.")
-    progress_at: datetime | None = column(OrderLineRow.progress_at, "Of which moment the done quantity tells.")
+    progress_at: datetime | None = column(
+        OrderLineRow.progress_at, "Of which moment the done quantity tells."
+    )
     hidden_fields: list[str] = hidden_fields()
 
 
-@bound_type(AssignmentRow, thing="assignment", description="A person assigned to an order.", aggregate="Order", event_prefix="assignments.")
+@bound_type(
+    AssignmentRow,
+    thing="assignment",
+    description="A person assigned to an order.",
+    aggregate="Order",
+    event_prefix="assignments.",
+)
 class Assignment(Node):
     """An assignment."""
 
     id: strawberry.ID = key(AssignmentRow.id)
     user: User | None = to_one(AssignmentRow.user_id, "User", "Who is assigned.")
-    order: Annotated[Order, strawberry.lazy("schema.orders")] | None = to_one(AssignmentRow.order_id, "Order", "To which order.")
+    order: Annotated[Order, strawberry.lazy("schema.orders")] | None = to_one(
+        AssignmentRow.order_id, "Order", "To which order."
+    )
     task: str | None = column(AssignmentRow.task, "What he does in it.")
     assigned_at: datetime = column(AssignmentRow.assigned_at, "Since when.")
 
@@ -78,16 +106,24 @@ class Order(Node):
     state: OrderState = column(OrderRow.state, "Where it stands in its life cycle.")
     priority: OrderPriority = column(OrderRow.priority, "How urgent it is.")
     project: Project = to_one(OrderRow.project_id, "Project", "The project it belongs to.")
-    customer: Organization | None = to_one(OrderRow.customer_id, "Organization", "For whom the work is done 业主.")
-    contractor: Organization | None = to_one(OrderRow.contractor_id, "Organization", "Who does the work 施工方.")
-    wbs_node: WbsNode | None = to_one(OrderRow.wbs_node_id, "WbsNode", "Where it stands in the project's structure.")
+    customer: Organization | None = to_one(
+        OrderRow.customer_id, "Organization", "For whom the work is done 业主."
+    )
+    contractor: Organization | None = to_one(
+        OrderRow.contractor_id, "Organization", "Who does the work 施工方."
+    )
+    wbs_node: WbsNode | None = to_one(
+        OrderRow.wbs_node_id, "WbsNode", "Where it stands in the project's structure."
+    )
     cost_code: CostCode | None = to_one(OrderRow.cost_code_id, "CostCode", "To which cost code it is posted.")
     planned_start: date | None = column(OrderRow.planned_start, "Planned first day.")
     planned_end: date | None = column(OrderRow.planned_end, "Planned last day.")
     due_on: date | None = column(OrderRow.due_on, "Day by which it must be done.")
     actual_start: date | None = column(OrderRow.actual_start, "Day on which work began.")
     actual_end: date | None = column(OrderRow.actual_end, "Day on which work was completed.")
-    amount: Decimal | None = column(OrderRow.amount, "Sum of its lines, 2 places, null while a line has no price.")
+    amount: Decimal | None = column(
+        OrderRow.amount, "Sum of its lines, 2 places, null while a line has no price."
+    )
     currency: str = column(OrderRow.currency, "Currency of its money, ISO 4217.")
     percent_complete: Decimal = column(
         OrderRow.percent_complete,
@@ -97,8 +133,12 @@ class Order(Node):
     version: int = column(OrderRow.version, "Goes up by one with every event; send it as `expectedVersion`.")
     created_at: datetime = column(OrderRow.created_at, "When it was created.")
     updated_at: datetime = column(OrderRow.updated_at, "When it was last changed.")
-    lines: Connection[OrderLine] = to_many("OrderLine", OrderLineRow.order_id, OrderLineRow.position, "Its lines, by position.")
-    assignments: list[Assignment] = short_list("Assignment", AssignmentRow.order_id, AssignmentRow.assigned_at, "Who is assigned.")
+    lines: Connection[OrderLine] = to_many(
+        "OrderLine", OrderLineRow.order_id, OrderLineRow.position, "Its lines, by position."
+    )
+    assignments: list[Assignment] = short_list(
+        "Assignment", AssignmentRow.order_id, AssignmentRow.assigned_at, "Who is assigned."
+    )
     events: Connection[Annotated[Event, strawberry.lazy("schema.events")]] = to_many(
         "Event", EventRow.aggregate_id, EventRow.version, "What happened to it, oldest first."
     )

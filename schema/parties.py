@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from db.tables import CostCodeRow, OrderRow, OrganizationRow, ProjectRow, UserRow, WbsNodeRow
-from domain.parties import CostType, OrganizationKind
-from schema import enums  # noqa: F401  # the enums must be the API's before types name them
 from schema.binding import bound_type, column, hidden_fields, key, to_many, to_one
+from schema.enums import CostType, OrganizationKind
 from schema.node import Connection, Node
 
 if TYPE_CHECKING:
     from schema.orders import Order
 
 
-@bound_type(OrganizationRow, thing="organization", description="A company: our own, a customer 业主, a contractor 施工方 or a supplier 供应商.")
+@bound_type(
+    OrganizationRow,
+    thing="organization",
+    description="A company: our own, a customer 业主, a contractor 施工方 or a supplier 供应商.",
+)
 class Organization(Node):
     """A company."""
 
@@ -40,7 +43,9 @@ class User(Node):
     name: str = column(UserRow.name, "Name as people say it.")
     email: str | None = column(UserRow.email, "Mail address.")
     phone: str | None = column(UserRow.phone, "Telephone number.")
-    organization: Organization | None = to_one(UserRow.organization_id, "Organization", "The organization he belongs to.")
+    organization: Organization | None = to_one(
+        UserRow.organization_id, "Organization", "The organization he belongs to."
+    )
     hidden_fields: list[str] = hidden_fields()
 
 
@@ -57,10 +62,14 @@ class Project(Node):
     starts_on: date | None = column(ProjectRow.starts_on, "First day.")
     ends_on: date | None = column(ProjectRow.ends_on, "Last day.")
     approval_limit: Decimal | None = column(
-        ProjectRow.approval_limit, "Up to which amount its managers approve orders, 2 places, in its currency."
+        ProjectRow.approval_limit,
+        "Up to which amount its managers approve orders, 2 places, in its currency.",
     )
     wbs_nodes: Connection[WbsNode] = to_many(
-        "WbsNode", WbsNodeRow.project_id, WbsNodeRow.code, "Its work breakdown structure 工作分解结构, by code."
+        "WbsNode",
+        WbsNodeRow.project_id,
+        WbsNodeRow.code,
+        "Its work breakdown structure 工作分解结构, by code.",
     )
     orders: Connection[Annotated[Order, strawberry.lazy("schema.orders")]] = to_many(
         "Order", OrderRow.project_id, OrderRow.number, "Its orders, by number."
@@ -68,7 +77,9 @@ class Project(Node):
     hidden_fields: list[str] = hidden_fields()
 
 
-@bound_type(WbsNodeRow, thing="wbs_node", description="A node of a project's work breakdown structure 工作分解结构.")
+@bound_type(
+    WbsNodeRow, thing="wbs_node", description="A node of a project's work breakdown structure 工作分解结构."
+)
 class WbsNode(Node):
     """A WBS node."""
 

@@ -28,7 +28,9 @@ class SessionPayload:
     """Tokens of a session."""
 
     access_token: str | None = strawberry.field(description="Send it as `Authorization: Bearer …`.")
-    refresh_token: str | None = strawberry.field(description="Gives the next pair of tokens, once; a second use ends the session.")
+    refresh_token: str | None = strawberry.field(
+        description="Gives the next pair of tokens, once; a second use ends the session."
+    )
     expires_at: datetime | None = strawberry.field(description="When the access token ends.")
     errors: list[UserError] = strawberry.field(description="Why there are no tokens; empty where there are.")
 

@@ -7,11 +7,10 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
-from loaders.orders import OrderGrouping
 from resolvers import queries
 from resolvers.context import Info
 from resolvers.relations import given, paging
-from schema.enums import SortDirection
+from schema.enums import OrderGrouping, SortDirection
 from schema.events import Event
 from schema.filters import EventFilter, OrderFilter, OrderOrder
 from schema.node import Connection, Node
@@ -20,7 +19,9 @@ from schema.parties import CostCode, Organization, Project, User
 from schema.totals import OrderStatistics, Viewer
 
 
-@strawberry.type(description="What can be asked. Whoever isn't signed in gets null for `viewer` and UNAUTHENTICATED for the rest.")
+@strawberry.type(
+    description="What can be asked. Whoever isn't signed in gets null for `viewer` and UNAUTHENTICATED for the rest."
+)
 class Query:
     """The root of queries. Resolvers give records and listings, which the executor takes for the types named here."""
 
@@ -29,7 +30,9 @@ class Query:
         """Return the viewer."""
         return as_api(await queries.viewer(info.context))
 
-    @strawberry.field(description="The object of a global id; null where it doesn't exist or may not be read.")
+    @strawberry.field(
+        description="The object of a global id; null where it doesn't exist or may not be read."
+    )
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         """Return any object."""
         return as_api(await queries.node(info.context, id))
@@ -50,7 +53,7 @@ class Query:
     ) -> Connection[Project]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
-        return as_api(queries.simple_list(info.context, "Project", "code", arguments))
+        return as_api(queries.vocabulary(info.context, "Project", "code", arguments))
 
     @strawberry.field(description="One project, by exactly one of id and code.")
     async def project(
@@ -71,7 +74,7 @@ class Query:
     ) -> Connection[Organization]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
-        return as_api(queries.simple_list(info.context, "Organization", "code", arguments, given(search)))
+        return as_api(queries.vocabulary(info.context, "Organization", "code", arguments, given(search)))
 
     @strawberry.field(description="People who can sign in, by username; `search` looks in username and name.")
     def users(
@@ -85,7 +88,7 @@ class Query:
     ) -> Connection[User]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
-        return as_api(queries.simple_list(info.context, "User", "username", arguments, given(search)))
+        return as_api(queries.vocabulary(info.context, "User", "username", arguments, given(search)))
 
     @strawberry.field(description="Cost codes 费用科目, by code; `search` looks in code and name.")
     def cost_codes(
@@ -99,7 +102,7 @@ class Query:
     ) -> Connection[CostCode]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
-        return as_api(queries.simple_list(info.context, "CostCode", "code", arguments, given(search)))
+        return as_api(queries.vocabulary(info.context, "CostCode", "code", arguments, given(search)))
 
     @strawberry.field(description="Orders, newest first where nothing else is said.")
     def orders(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NoReturn
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 _DECIMAL_LENGTH = 40
+_DECIMAL = 'A Decimal is a string such as "12.50", finite and at most 40 characters long.'
+_DATE = 'A Date is a string such as "2026-03-31".'
+_MOMENT = 'A DateTime is a string such as "2026-03-31T08:00:00Z", with its time zone.'
 
 
 def _serialize_decimal(value: Decimal) -> str:
@@ -17,24 +20,23 @@ def _serialize_decimal(value: Decimal) -> str:
 
 
 def _parse_decimal(value: object) -> Decimal:
-    if not isinstance(value, str) or len(value) > _DECIMAL_LENGTH:
-        raise ValueError("A Decimal is a string such as \"12.50\", at most 40 characters.")
+    text = _text(value, _DECIMAL)
+    if len(text) > _DECIMAL_LENGTH:
+        raise ValueError(_DECIMAL)
     try:
-        number = Decimal(value)
+        number = Decimal(text)
     except InvalidOperation:
-        raise ValueError("A Decimal is a string such as \"12.50\".") from None
+        raise ValueError(_DECIMAL) from None
     if not number.is_finite() or abs(number.adjusted()) > _DECIMAL_LENGTH:
-        raise ValueError("A Decimal is finite and of reasonable size.")
+        raise ValueError(_DECIMAL)
     return number
 
 
 def _parse_date(value: object) -> date:
-    if not isinstance(value, str):
-        raise ValueError("A Date is a string such as \"2026-03-31\".")
     try:
-        return date.fromisoformat(value)
+        return date.fromisoformat(_text(value, _DATE))
     except ValueError:
-        raise ValueError("A Date is a string such as \"2026-03-31\".") from None
+        raise ValueError(_DATE) from None
 
 
 def _serialize_moment(value: datetime) -> str:
@@ -42,16 +44,20 @@ def _serialize_moment(value: datetime) -> str:
 
 
 def _parse_moment(value: object) -> datetime:
-    wrong = "A DateTime is a string such as \"2026-03-31T08:00:00Z\", with its time zone."
-    if not isinstance(value, str):
-        raise ValueError(wrong)
     try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError(wrong)
-        return moment.astimezone(UTC)
+        moment = datetime.fromisoformat(_text(value, _MOMENT))
+        # Without a zone nobody knows which moment is meant; astimezone would take the server's.
+        return moment.astimezone(UTC) if moment.tzinfo else _refuse(_MOMENT)
     except (ValueError, OverflowError):
-        raise ValueError(wrong) from None
+        raise ValueError(_MOMENT) from None
+
+
+def _text(value: object, expected: str) -> str:
+    return value if isinstance(value, str) else _refuse(expected)
+
+
+def _refuse(expected: str) -> NoReturn:
+    raise ValueError(expected)
 
 
 # Any: a NewType or a plain class can be a key of Strawberry's map.

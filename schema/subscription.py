@@ -9,10 +9,10 @@ import strawberry
 from strawberry import UNSET
 
 from domain.identifiers import parse_key
-from domain.order import OrderState
 from resolvers.context import Info
 from resolvers.live import order_changes
 from resolvers.relations import given
+from schema.enums import OrderState
 from schema.events import OrderChange
 from schema.filters import given_key
 from schema.query import as_api
@@ -23,7 +23,9 @@ from subscriptions.orders import OrderInterest
 class Subscription:
     """The root of subscriptions."""
 
-    @strawberry.subscription(description="Changes of orders, from now on, in the order in which they were committed.")
+    @strawberry.subscription(
+        description="Changes of orders, from now on, in the order in which they were committed."
+    )
     async def order_changed(
         self,
         info: Info,

@@ -7,10 +7,9 @@ from decimal import Decimal
 
 import strawberry
 
-from domain.order import OrderPriority, OrderState
 from policies.bindings import catalog
-from policies.roles import Role
 from schema.binding import structural
+from schema.enums import OrderPriority, OrderState, Role
 from schema.parties import Organization, Project, User
 
 
@@ -45,9 +44,13 @@ class OrderStatisticsGroup:
     priority: OrderPriority | None = strawberry.field(description="Priority of the group.")
     month: date | None = strawberry.field(description="First day of the group's month.")
     count: int = strawberry.field(description="How many orders.")
-    amount: Decimal | None = strawberry.field(description="Sum of the amounts that may be seen, 2 places; null over several currencies.")
+    amount: Decimal | None = strawberry.field(
+        description="Sum of the amounts that may be seen, 2 places; null over several currencies."
+    )
     currency: str | None = strawberry.field(description="Currency of the sum, null over several.")
-    is_partial: bool = strawberry.field(description="Whether the sum leaves out amounts that are hidden from the viewer.")
+    is_partial: bool = strawberry.field(
+        description="Whether the sum leaves out amounts that are hidden from the viewer."
+    )
 
 
 @structural
@@ -56,10 +59,16 @@ class OrderStatistics:
     """The total and its groups."""
 
     count: int = strawberry.field(description="How many orders.")
-    amount: Decimal | None = strawberry.field(description="Sum of the amounts that may be seen, 2 places; null over several currencies.")
+    amount: Decimal | None = strawberry.field(
+        description="Sum of the amounts that may be seen, 2 places; null over several currencies."
+    )
     currency: str | None = strawberry.field(description="Currency of the sum, null over several.")
-    is_partial: bool = strawberry.field(description="Whether the sum leaves out amounts that are hidden from the viewer.")
-    groups: list[OrderStatisticsGroup] = strawberry.field(description="One for each combination that occurs, sorted.")
+    is_partial: bool = strawberry.field(
+        description="Whether the sum leaves out amounts that are hidden from the viewer."
+    )
+    groups: list[OrderStatisticsGroup] = strawberry.field(
+        description="One for each combination that occurs, sorted."
+    )
 
 
 for _total in ("OrderStatistics", "OrderStatisticsGroup"):

@@ -66,6 +66,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
         ),
         settings.origins,
     )
+    # Whoever loses a right loses his sockets; those that still have one come back and are asked again.
     runtime.grants.on_change(sockets.revoke)
     health = Health(database, redis)
 
@@ -83,7 +84,11 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLEndpoint(executor, runtime, settings.max_body_bytes).answer, methods=["GET", "POST"]),
+            Route(
+                "/graphql",
+                GraphQLEndpoint(executor, runtime, settings.max_body_bytes).answer,
+                methods=["GET", "POST"],
+            ),
             WebSocketRoute("/graphql", sockets),
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
@@ -106,7 +111,10 @@ def _database(settings: Settings, urls: StoreUrls) -> Database:
         )
 
     return open_database(
-        urls.database_url, urls.database_read_url, limits(settings.write_pool_size), limits(settings.read_pool_size)
+        urls.database_url,
+        urls.database_read_url,
+        limits(settings.write_pool_size),
+        limits(settings.read_pool_size),
     )
 
 

@@ -4,13 +4,14 @@ Each is a few lines: settings, stores, and a call of the module that does the wo
 """
 
 import asyncio
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress
 
 from server.logging import configure_logging
 from server.serve import ServeError, Steps
@@ -34,6 +35,9 @@ app.add_typer(events_app, name="events")
 out = Console()
 err = Console(stderr=True)
 
+# PostgreSQL's undefined_table and undefined_column.
+_SCHEMA_MISSING = ("42P01", "42703")
+
 Username = Annotated[str, typer.Argument(help="The name to sign in with.")]
 
 
@@ -47,33 +51,38 @@ def serve() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    from db.migrate import upgrade
-
-    with _stores() as (_, urls, steps):
-        steps.begin("Bringing the database to the newest schema")
-        upgrade(urls.database_url)
+    with _migrated_stores():
+        pass
+    out.print("The database has the newest schema.")
 
 
 @app.command()
 def demo() -> None:
-    """Load the demo company, unless it is there already."""
+    """Load the demo company, unless the database holds anything already."""
     from server.demo import load_demo
 
-    with _stores() as (_, urls, steps):
-        load_demo(urls.database_url, steps.begin)
+    with _migrated_stores() as (_, urls, steps):
+        loaded = load_demo(urls.database_url, steps.begin)
+        steps.finish()
+    found = "The demo company is loaded" if loaded.is_new else "The database holds data already, as it was"
+    out.print(
+        f"{found}: {loaded.order_count:,} orders in {loaded.project_count} projects, {loaded.user_count} people,"
+        f" {loaded.event_count:,} events.",
+        highlight=False,
+    )
 
 
 @app.command()
 def seed(
-    orders: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many orders.")] = 100_000,
+    orders: Annotated[int, typer.Option(min=1, max=4_000_000, help="How many orders.")] = 100_000,
     lines: Annotated[int, typer.Option(min=0, max=1000, help="Lines of each order.")] = 10,
 ) -> None:
     """Fill the database with many orders, for measuring."""
     from server.seed import seed as fill
 
-    with _stores() as (_, urls, steps):
+    with _migrated_stores() as (_, urls, steps):
         steps.finish()
-        with Progress(console=err) as progress:
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=err) as progress:
             bar = progress.add_task("Orders", total=orders)
             fill(
                 urls.database_url,
@@ -81,65 +90,101 @@ def seed(
                 lines,
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
+    out.print(f"{orders:,} orders of {lines} lines each are there.", highlight=False)
 
 
 @user_app.command("add")
 def user_add(
     username: Username,
-    name: Annotated[str, typer.Option(prompt=True, help="The name that people read.")],
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+    name: Annotated[str, typer.Option(help="The name that people read.")],
+    organization: Annotated[str, typer.Option(help="The code of the person's organization.")],
+    roles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role", metavar="ROLE[@PROJECT]", help="A role, in a project by its code; repeatable."
+        ),
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="An e-mail address.")] = None,
+    phone: Annotated[str | None, typer.Option(help="A telephone number.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin's first line, don't ask.")
+    ] = False,
 ) -> None:
-    """Make an account that can sign in and may do nothing yet."""
-    from server.accounts import add_user
+    """Make an account that can sign in, with the roles it holds; asks for its password."""
+    from server.accounts import NewAccount, add_user
 
-    with _stores() as (_, urls, _steps):
-        add_user(urls, username, name, password)
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked_password()
+    account = NewAccount(username, name, organization, password, email, phone, tuple(roles or ()))
+    with _stores() as (_, urls, steps):
+        steps.finish()
+        add_user(urls.database_url, account)
+    out.print(f"{username} can sign in.", markup=False, highlight=False)
 
 
 @app.command()
 def token(username: Username) -> None:
-    """Print an access token for an account, for scripts."""
+    """Print an access token of a new session of an account, for scripts."""
     from server.accounts import issue_token
 
     with _stores() as (settings, urls, steps):
         steps.finish()
-        typer.echo(issue_token(settings, urls, username))
+        typer.echo(issue_token(settings, urls.database_url, username))
 
 
 @policy_app.command("check")
 def policy_check() -> None:
-    """Load the rules as the server would and say what is wrong with them."""
+    """Check the rules and the schema against each other, as the server does when it starts."""
+    from policies.bindings import CatalogError
     from policies.rules import RulesError, load_rules
 
     try:
         load_rules()
-    except RulesError as error:
-        err.print(str(error), style="red", markup=False, highlight=False)
+        # Declaring the schema already asks the rules who sees what, so it is imported after they were found sound.
+        from schema.build import build_schema
+
+        build_schema()
+    except (RulesError, CatalogError) as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
-    out.print("The rules are sound.")
+    out.print("The rules are sound and know every type and field of the schema.")
 
 
 @policy_app.command("table")
 def policy_table() -> None:
     """Print who sees and does what, as Markdown."""
+    from policies.rules import RulesError
     from policies.table import render
 
-    typer.echo(render())
+    try:
+        typer.echo(render(), nl=False)
+    except RulesError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
 
 
 @events_app.command("verify")
 def events_verify() -> None:
-    """Check the hash chain of every aggregate; ends with 1 when one is broken."""
+    """Check every chain of events, its row, the feed and the order numbers; ends with 1 where something is wrong."""
     from server.verify import verify_events
 
     with _stores() as (_, urls, steps):
         result = asyncio.run(verify_events(urls.database_url, steps.begin))
         steps.finish()
-        for finding in result.findings:
-            out.print(finding, markup=False, highlight=False)
-        out.print(f"{result.event_count:,} events checked, {len(result.findings)} findings")
-        if not result.is_clean:
-            raise typer.Exit(1)
+    for finding in result.findings:
+        out.print(finding, markup=False, highlight=False, soft_wrap=True)
+    checked = ", ".join(f"{count:,} × {name}" for name, count in sorted(result.aggregate_counts.items()))
+    verdict = "no findings" if result.is_clean else f"{len(result.findings):,} findings"
+    out.print(
+        f"{result.event_count:,} events checked ({checked or 'of nothing'}): {verdict}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not result.is_clean:
+        raise typer.Exit(1)
+
+
+def _asked_password() -> str:
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def _settings() -> Settings:
@@ -154,8 +199,50 @@ def _reported() -> Generator[None]:
     try:
         yield
     except (ServeError, SettingsError, StoreError) as error:
-        err.print("Error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        _fail(str(error), error)
+    # Looked up only when something is raised, so that a command that fails at once imports no more than that.
+    except _known_errors() as error:
+        _fail(_told(error), error)
+
+
+def _fail(message: str, error: Exception) -> NoReturn:
+    err.print("Error:", message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1) from error
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose message tells an operator all that he needs."""
+    from sqlalchemy.exc import ProgrammingError
+
+    from domain.errors import EomsError
+    from policies.bindings import CatalogError
+    from policies.rules import RulesError
+    from server.seed import SeedError
+
+    return (
+        SeedError,
+        EomsError,
+        RulesError,
+        CatalogError,
+        ProgrammingError,
+    )
+
+
+def _told(error: Exception) -> str:
+    from sqlalchemy.exc import ProgrammingError
+
+    from db.faults import sqlstate
+    from domain.errors import Refusal
+
+    match error:
+        case ProgrammingError() if sqlstate(error) in _SCHEMA_MISSING:
+            return "The database has no schema of EOMS, or an old one. Run: eoms migrate"
+        case ProgrammingError():
+            raise error
+        case Refusal(path=(_, *_) as path):
+            return f"{'.'.join(path)}: {error}"
+        case _:
+            return str(error)
 
 
 @contextmanager
@@ -167,4 +254,18 @@ def _stores() -> Generator[tuple[Settings, StoreUrls, Steps]]:
     with _reported():
         settings = _settings()
         with Steps(err) as steps, running_stores(settings, steps.begin) as urls:
+            from server.store_probe import reach_given_stores
+
+            reach_given_stores(settings, steps.begin)
             yield settings, urls, steps
+
+
+@contextmanager
+def _migrated_stores() -> Generator[tuple[Settings, StoreUrls, Steps]]:
+    """The same with the newest schema, for a command that may be the first one on a database."""
+    with _stores() as (settings, urls, steps):
+        from db.migrate import upgrade
+
+        steps.begin("Bringing the database to the newest schema")
+        upgrade(urls.database_url)
+        yield settings, urls, steps

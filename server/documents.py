@@ -101,7 +101,11 @@ class Documents:
                 for node in document.definitions
                 if isinstance(node, OperationDefinitionNode)
             },
-            {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)},
+            {
+                node.name.value: node
+                for node in document.definitions
+                if isinstance(node, FragmentDefinitionNode)
+            },
         )
         return list(self._beyond_limits(prepared)) or prepared
 
@@ -114,7 +118,8 @@ class Documents:
                     yield GraphQLError(f"At most {limit} {what} in a document.", extensions={"code": code})
             if measured.top_fields > self._limits.root_fields:
                 yield GraphQLError(
-                    f"At most {self._limits.root_fields} root fields.", extensions={"code": "TOO_MANY_ROOT_FIELDS"}
+                    f"At most {self._limits.root_fields} root fields.",
+                    extensions={"code": "TOO_MANY_ROOT_FIELDS"},
                 )
 
 

@@ -7,7 +7,15 @@ from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, execute, subscribe
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    execute,  # pyright: ignore[reportUnknownVariableType]  # middleware is typed loosely
+    subscribe,  # pyright: ignore[reportUnknownVariableType]
+)
 
 from domain.errors import EomsError
 from planner.selection import forbidden_paths
@@ -27,7 +35,9 @@ class Executor:
         self.schema = schema
         self.documents = documents
 
-    def prepare(self, text: str, operation_name: str | None, *, is_anonymous: bool) -> tuple[Prepared, OperationDefinitionNode] | list[GraphQLError]:
+    def prepare(
+        self, text: str, operation_name: str | None, *, is_anonymous: bool
+    ) -> tuple[Prepared, OperationDefinitionNode] | list[GraphQLError]:
         """Return the document and the operation that is meant, or what is wrong."""
         prepared = self.documents.prepare(text, is_anonymous=is_anonymous)
         if isinstance(prepared, list):
@@ -106,22 +116,11 @@ class Executor:
         if context.viewer is None:
             return []
         policy = context.runtime.policies.of(context.viewer.shape)
-        given = _with_defaults(operation, variables)
-        paths = forbidden_paths(self.schema, operation, prepared.fragments, given, policy, catalog)
+        paths = forbidden_paths(self.schema, operation, prepared.fragments, variables, policy, catalog)
         return [
             {"message": "You may not read this.", "path": list(path), "extensions": {"code": "FORBIDDEN"}}
             for path in paths
         ]
-
-
-def _with_defaults(operation: OperationDefinitionNode, variables: Variables) -> Variables:
-    """Return the variables with the defaults of those that were not given, as far as @skip and @include need them."""
-    defaults = {
-        definition.variable.name.value: getattr(definition.default_value, "value", None)
-        for definition in operation.variable_definitions or ()
-        if definition.default_value is not None
-    }
-    return {**defaults, **variables}
 
 
 async def _closable(results: AsyncIterator[ExecutionResult]) -> AsyncGenerator[ExecutionResult]:

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response as HttpResponse
 
 from db.identifiers import new_id
-from domain.errors import EomsError, Unauthenticated, Unavailable
+from domain.errors import Unauthenticated, Unavailable
 from policies.tokens import Claims
 from resolvers.context import Context, RequestFacts, Runtime
 from server.answers import failure, told
@@ -32,7 +32,9 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class HttpFailure(Exception):
     """The request is no GraphQL request that we take; says status and error."""
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -77,7 +79,14 @@ class GraphQLEndpoint:
             return HttpResponse(status_code=400)
         except Exception:  # noqa: BLE001  # the last line: whatever it is, the client learns nothing of it
             _log.exception("request_failed", request_id=facts.request_id)
-            content = {"errors": [{"message": "Something went wrong here.", "extensions": {"code": "INTERNAL", "requestId": facts.request_id}}]}
+            content = {
+                "errors": [
+                    {
+                        "message": "Something went wrong here.",
+                        "extensions": {"code": "INTERNAL", "requestId": facts.request_id},
+                    }
+                ]
+            }
             return _response(content, 500, media_type, facts)
 
     async def _answer(

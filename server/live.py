@@ -43,6 +43,8 @@ class Gate(SocketGate[Claims]):
             return
         prepared, meant = found
         context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
-        async with aclosing(self._executor.stream(prepared, meant, operation.variables, context)) as responses:
+        async with aclosing(
+            self._executor.stream(prepared, meant, operation.variables, context)
+        ) as responses:
             async for response in responses:
                 yield response

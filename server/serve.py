@@ -67,7 +67,7 @@ def serve(settings: Settings, console: Console) -> None:
     """Serve until SIGTERM or Ctrl-C; returns when requests under way are done and the stores have stopped.
 
     Raises `ServeError` when the port is taken or the application does not start, `StoreError` as
-    `running_stores` does.
+    `running_stores` and `reach_given_stores` do.
     """
     with (
         _bound_socket(settings) as listener,
@@ -80,7 +80,9 @@ def serve(settings: Settings, console: Console) -> None:
         from db.migrate import upgrade
         from server.app import create_app
         from server.demo import load_demo
+        from server.store_probe import reach_given_stores
 
+        reach_given_stores(settings, steps.begin)
         steps.begin("Bringing the database to the newest schema")
         upgrade(urls.database_url)
         if settings.demo:

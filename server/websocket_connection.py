@@ -8,7 +8,7 @@ there are is left to `server.websocket`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from db.identifiers import new_id
-from domain.errors import Denial, EomsError, Unavailable
+from domain.errors import EomsError, Unavailable
 from server.answers import told
 from server.websocket_protocol import (
     Answer,
@@ -226,10 +226,10 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         try:
             async with asyncio.timeout(self._limits.init_seconds):
                 self._passport = await self._admit(self, message.get("payload") or {})
-        except Denial:
-            self.end(CloseCode.FORBIDDEN, "Forbidden")
         except (Unavailable, TimeoutError):
             self.end(CloseCode.TRY_AGAIN_LATER, "Try again later")
+        except EomsError:
+            self.end(CloseCode.FORBIDDEN, "Forbidden")
         except Exception:  # noqa: BLE001 (whatever it is, the client learns nothing of it)
             _log.exception("socket_authentication_failed")
             self.end(CloseCode.INTERNAL_ERROR, "Internal server error")
@@ -326,11 +326,8 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
     async def _refuse(self, running: _Running, errors: list[Any]) -> None:
         await running.send_operation_message({"id": running.id, "type": "error", "payload": errors})
 
-    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        async def carry() -> None:
-            await work
-
-        task = asyncio.create_task(carry())
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_log_failure)

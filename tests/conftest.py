@@ -13,19 +13,22 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from db.migrate import upgrade
+from server.demo import load_demo
 from server.settings import Settings
 from server.stores import StoreUrls, running_stores
+from tests.api import Api, running_api
 
 # Under the system's folder for temporary files, not under pytest's: that one closes itself again to other
 # users whenever a second pytest starts, and PostgreSQL is another user when we are root.
@@ -66,6 +69,41 @@ def database_template(stores: StoreUrls) -> str:
             upgrade(_url_of(stores, draft))
             _run(stores, f"ALTER DATABASE {draft} RENAME TO {TEMPLATE}")
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def demo_template(stores: StoreUrls, database_template: str) -> str:
+    """The name of the database with the demo company that tests clone."""
+    name = "eoms_demo_template"
+    with (Path(os.environ[STORES_VARIABLE]) / "demo.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not _run(stores, f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):
+            draft = f"{name}_draft"
+            _run(stores, f"DROP DATABASE IF EXISTS {draft} WITH (FORCE)")
+            _run(stores, f"CREATE DATABASE {draft} TEMPLATE {database_template}")
+            load_demo(_url_of(stores, draft), _silence)
+            _run(stores, f"ALTER DATABASE {draft} RENAME TO {name}")
+    return name
+
+
+@pytest.fixture
+def demo_database_url(stores: StoreUrls, demo_template: str) -> Generator[str]:
+    """A database of the test's own with the demo company in it; dropped afterwards."""
+    with _cloned_database(stores, demo_template) as url:
+        yield url
+
+
+@pytest.fixture
+def demo_settings(demo_database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings of a server on the demo company."""
+    return Settings(data_dir=tmp_path / "data", database_url=demo_database_url, redis_url=redis_url)
+
+
+@pytest_asyncio.fixture
+async def api(demo_settings: Settings) -> AsyncGenerator[Api]:
+    """The application on the demo company, see tests/api.py."""
+    async with running_api(demo_settings) as api:
+        yield api
 
 
 @pytest.fixture

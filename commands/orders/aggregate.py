@@ -61,7 +61,9 @@ class Order:
         return order_snapshot(self.row, self.lines, self.assignments)
 
 
-async def lock_order(bench: Workbench, order_id: UUID, deed: OrderAction, expected_version: int | None) -> Order:
+async def lock_order(
+    bench: Workbench, order_id: UUID, deed: OrderAction, expected_version: int | None
+) -> Order:
     """Return the order, locked until the transaction ends.
 
     Raises `NotFound` (absent or not readable), `Forbidden` (readable, deed not granted) or `VersionConflict`.
@@ -69,7 +71,7 @@ async def lock_order(bench: Workbench, order_id: UUID, deed: OrderAction, expect
     statement = (
         select(OrderRow, bench.policy.rows("order", OrderRow, deed.value).label("is_granted"))
         .where(OrderRow.id == order_id, bench.policy.rows("order", OrderRow))
-        .with_for_update(of=OrderRow)
+        .with_for_update(of=OrderRow, key_share=True)
     )
     found = (await bench.session.orm.execute(statement, dict(bench.viewer.parameters))).one_or_none()
     if found is None:
@@ -80,7 +82,9 @@ async def lock_order(bench: Workbench, order_id: UUID, deed: OrderAction, expect
     if expected_version is not None and row.version != expected_version:
         raise VersionConflict(row.version)
     orm = bench.session.orm
-    lines = await orm.scalars(select(OrderLineRow).where(OrderLineRow.order_id == order_id).order_by(OrderLineRow.position))
+    lines = await orm.scalars(
+        select(OrderLineRow).where(OrderLineRow.order_id == order_id).order_by(OrderLineRow.position)
+    )
     assignments = await orm.scalars(select(AssignmentRow).where(AssignmentRow.order_id == order_id))
     project = await orm.get_one(ProjectRow, row.project_id)
     order = Order(row, list(lines), list(assignments), project, {})

@@ -51,7 +51,9 @@ async def assign_order(bench: Workbench, command: AssignOrder) -> UUID:
         row = known.pop(draft.user_id, None)
         if row is None:
             user_id = await active_user(bench, draft.user_id, (*path, "userId"))
-            row = AssignmentRow(id=new_id(), order_id=order.row.id, user_id=user_id, assigned_at=bench.origin.now)
+            row = AssignmentRow(
+                id=new_id(), order_id=order.row.id, user_id=user_id, assigned_at=bench.origin.now
+            )
             bench.session.orm.add(row)
         row.task = draft.task and values.line(draft.task, values.TITLE_LENGTH, (*path, "task"))
         wanted[draft.user_id] = row

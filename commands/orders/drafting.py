@@ -38,7 +38,7 @@ class LineDraft:
     description: str
     quantity: Decimal
     uom: str
-    unit_price: Decimal | None | NotGiven = UNSET
+    unit_price: Decimal | NotGiven | None = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +46,16 @@ class OrderDraft:
     """The fields of an order that a person types in; what is not given stays as it is."""
 
     title: str | NotGiven = UNSET
-    description: str | None | NotGiven = UNSET
+    description: str | NotGiven | None = UNSET
     kind: OrderKind | NotGiven = UNSET
     priority: OrderPriority | NotGiven = UNSET
-    customer_id: UUID | None | NotGiven = UNSET
-    contractor_id: UUID | None | NotGiven = UNSET
-    wbs_node_id: UUID | None | NotGiven = UNSET
-    cost_code_id: UUID | None | NotGiven = UNSET
-    planned_start: date | None | NotGiven = UNSET
-    planned_end: date | None | NotGiven = UNSET
-    due_on: date | None | NotGiven = UNSET
+    customer_id: UUID | NotGiven | None = UNSET
+    contractor_id: UUID | NotGiven | None = UNSET
+    wbs_node_id: UUID | NotGiven | None = UNSET
+    cost_code_id: UUID | NotGiven | None = UNSET
+    planned_start: date | NotGiven | None = UNSET
+    planned_end: date | NotGiven | None = UNSET
+    due_on: date | NotGiven | None = UNSET
     lines: tuple[LineDraft, ...] | NotGiven = UNSET
 
 
@@ -128,9 +128,9 @@ async def update_order(bench: Workbench, command: UpdateOrder) -> UUID:
 
 
 async def _project_to_create_in(bench: Workbench, project_id: UUID) -> ProjectRow:
-    statement = select(ProjectRow, bench.policy.rows("order", ProjectRow, "create").label("is_granted")).where(
-        ProjectRow.id == project_id, bench.policy.rows("project", ProjectRow)
-    )
+    statement = select(
+        ProjectRow, bench.policy.rows("order", ProjectRow, "create").label("is_granted")
+    ).where(ProjectRow.id == project_id, bench.policy.rows("project", ProjectRow))
     found = (await bench.session.orm.execute(statement, dict(bench.viewer.parameters))).one_or_none()
     if found is None:
         raise NotFound("project", ("projectId",))
@@ -168,8 +168,19 @@ async def _apply(bench: Workbench, order: Order, draft: OrderDraft, deed: str, r
         if value is not UNSET:
             setattr(target, name, value)
     values.dates_in_order(target.planned_start, target.planned_end, ("plannedEnd",))
+    await _apply_references(bench, target, draft)
+    if draft.lines is not UNSET:
+        if any(line.unit_price is not UNSET for line in draft.lines):
+            await _demand_price_deed(bench, order, deed, row)
+        order.lines = await _lines(bench, order, draft.lines)
+    order.add_up()
+
+
+async def _apply_references(bench: Workbench, target: OrderRow, draft: OrderDraft) -> None:
     if draft.customer_id is not UNSET:
-        target.customer_id = await organization(bench, draft.customer_id, OrganizationKind.CUSTOMER, ("customerId",))
+        target.customer_id = await organization(
+            bench, draft.customer_id, OrganizationKind.CUSTOMER, ("customerId",)
+        )
     if draft.contractor_id is not UNSET:
         target.contractor_id = await organization(
             bench, draft.contractor_id, OrganizationKind.CONTRACTOR, ("contractorId",)
@@ -178,16 +189,13 @@ async def _apply(bench: Workbench, order: Order, draft: OrderDraft, deed: str, r
         target.wbs_node_id = await wbs_node(bench, draft.wbs_node_id, target.project_id, ("wbsNodeId",))
     if draft.cost_code_id is not UNSET:
         target.cost_code_id = await cost_code(bench, draft.cost_code_id, ("costCodeId",))
-    if draft.lines is not UNSET:
-        if any(line.unit_price is not UNSET for line in draft.lines):
-            await _demand_price_deed(bench, order, deed, row)
-        order.lines = await _lines(bench, order, draft.lines)
-    order.add_up()
 
 
 async def _demand_price_deed(bench: Workbench, order: Order, deed: str, row: type[Keyed]) -> None:
     key = order.row.project_id if row is ProjectRow else order.row.id
-    statement = select(true()).select_from(row).where(row.id == key, bench.policy.rows("order.price", row, deed))
+    statement = (
+        select(true()).select_from(row).where(row.id == key, bench.policy.rows("order.price", row, deed))
+    )
     if await bench.session.orm.scalar(statement, dict(bench.viewer.parameters)) is None:
         raise Forbidden("You may not write prices here.")
 
@@ -202,7 +210,9 @@ async def _lines(bench: Workbench, order: Order, drafts: Sequence[LineDraft]) ->
     for index, draft in enumerate(drafts):
         path = ("lines", str(index))
         if draft.id is None:
-            line = OrderLineRow(id=new_id(), order_id=order.row.id, position=next_position, done_quantity=Decimal("0.0000"))
+            line = OrderLineRow(
+                id=new_id(), order_id=order.row.id, position=next_position, done_quantity=Decimal("0.0000")
+            )
             next_position += 1
         else:
             found = known.pop(draft.id, None)

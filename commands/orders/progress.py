@@ -73,7 +73,9 @@ def _moment(bench: Workbench, order: Order, occurred_at: datetime | None) -> dat
     if occurred_at is None:
         return bench.origin.now
     if not order.row.created_at <= occurred_at <= bench.origin.now + _CLOCK_SKEW:
-        raise InvalidInput("OUT_OF_RANGE", "Work is reported after the order's creation and not ahead.", ("occurredAt",))
+        raise InvalidInput(
+            "OUT_OF_RANGE", "Work is reported after the order's creation and not ahead.", ("occurredAt",)
+        )
     return occurred_at
 
 
@@ -101,11 +103,15 @@ def _reported(order: Order, command: ReportProgress) -> dict[UUID, Decimal]:
 def _details(place: Place | None) -> Json:
     if place is None:
         return {}
-    if abs(place.latitude) > 90 or abs(place.longitude) > 180:  # noqa: PLR2004  # degrees of a sphere
-        raise InvalidInput("OUT_OF_RANGE", "Latitude is within 90 degrees, longitude within 180.", ("position",))
+    if abs(place.latitude) > 90 or abs(place.longitude) > 180:  # degrees of a sphere
+        raise InvalidInput(
+            "OUT_OF_RANGE", "Latitude is within 90 degrees, longitude within 180.", ("position",)
+        )
     accuracy = place.accuracy_meters
     if accuracy is not None and not 0 <= accuracy < values.QUANTITY_LIMIT:
-        raise InvalidInput("OUT_OF_RANGE", "The accuracy is zero metres or more.", ("position", "accuracyMeters"))
+        raise InvalidInput(
+            "OUT_OF_RANGE", "The accuracy is zero metres or more.", ("position", "accuracyMeters")
+        )
     return {
         "latitude": values.plain(values.rounded(place.latitude, 6)),
         "longitude": values.plain(values.rounded(place.longitude, 6)),

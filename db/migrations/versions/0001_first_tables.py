@@ -1,7 +1,7 @@
 """The first tables: parties, projects, orders, events, sessions; the log is append-only, changed grants are told at once."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0001"
