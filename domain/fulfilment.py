@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from math import floor
 
 from domain.values import AMOUNT_PLACES, PERCENT_PLACES, QUANTITY_PLACES, rounded
 
@@ -51,19 +53,25 @@ def percent_complete(lines: Sequence[LineFacts]) -> Decimal:
     known = [weight for weight in weights if weight is not None]
     if len(known) < len(weights) or not sum(known):
         known = [Decimal(1)] * len(lines)
+    # In fractions: three thirds of a Decimal are a little less than one, which rounds a half down.
     done = sum(
         (
-            weight * min(line.quantity, line.done_quantity) / line.quantity
+            Fraction(weight) * Fraction(min(line.quantity, line.done_quantity)) / Fraction(line.quantity)
             for weight, line in zip(known, lines, strict=True)
         ),
-        Decimal(0),
+        Fraction(0),
     )
-    percent = rounded(_WHOLE * done / sum(known), PERCENT_PLACES)
-    if percent >= _WHOLE and not all(line.is_fulfilled for line in lines):
-        return _WHOLE - Decimal(1).scaleb(-PERCENT_PLACES)
-    return percent
+    steps = 10**PERCENT_PLACES
+    percent = _half_up(100 * steps * done / Fraction(sum(known)))
+    if percent == 100 * steps and not all(line.is_fulfilled for line in lines):
+        percent -= 1
+    return Decimal(percent).scaleb(-PERCENT_PLACES)
 
 
 def quantity_at(quantity: Decimal, percent: Decimal) -> Decimal:
     """Return the done quantity that `percent` of a line stands for, to 4 places."""
     return rounded(quantity * percent / _WHOLE, QUANTITY_PLACES)
+
+
+def _half_up(value: Fraction) -> int:
+    return floor(value + Fraction(1, 2))

@@ -32,7 +32,7 @@ QUANTITY_LIMIT = Decimal(10) ** 12
 # Control characters but tab, line feed and carriage return; lone surrogates; and the marks that turn the direction
 # of writing, with which a title can pretend to be another.
 _UNWELCOME = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_LINE_BREAK = re.compile(r"[\t\r\n]")
+_LINE_BREAK = re.compile(r"[\t\r\n\u2028\u2029]")
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
@@ -101,4 +101,5 @@ def _bounded(value: Decimal, places: int, limit: Decimal, path: tuple[str, ...],
     exact = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
     if exact != value:
         raise InvalidInput("TOO_PRECISE", f"At most {places} decimal places.", path)
-    return exact
+    # Without a sign: the database knows no negative zero, and an event would tell of another value than the row.
+    return exact.copy_abs()

@@ -118,14 +118,17 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
                 mistakes.append(f"{path.name}:{number}: says again what line {rules[rule]} says")
             rules[rule] = number
         else:
-            (inherits if cells[0] == "g" else belongs)[cells[1]].add(cells[2])
+            wholes = (inherits if cells[0] == "g" else belongs)[cells[1]]
+            if cells[2] in wholes:
+                mistakes.append(f"{path.name}:{number}: says again that {cells[1]} belongs to {cells[2]}")
+            wholes.add(cells[2])
     loaded = Rules(tuple(rules), _frozen(inherits), _frozen(belongs), rules)
     mistakes += [
         f"{path.name}:{number}: unknown thing {rule.thing!r}"
         for rule, number in rules.items()
         if rule.thing not in loaded.things
     ]
-    mistakes += [f"{path.name}: {each}" for each in _undecided(loaded)]
+    mistakes += [f"{path.name}:{number}: {each}" for number, each in _undecided(loaded)]
     if mistakes:
         raise RulesError("\n".join(mistakes))
     return loaded
@@ -138,7 +141,9 @@ class Rulebook:
         self.rules = rules
         self._model_text = model_file.read_text("utf-8")
         self._enforcers: dict[str, Enforcer] = {}
-        self._relevant: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
+        self._lines: dict[tuple[str, str, str], list[Rule]] = defaultdict(list)
+        for rule in rules.rules:
+            self._lines[rule.role, rule.thing, rule.deed].append(rule)
         self._verdicts: dict[tuple[str, frozenset[Rule]], frozenset[str]] = {}
 
     def wheres(self, role: str, thing: str, deed: str) -> frozenset[str]:
@@ -155,51 +160,36 @@ class Rulebook:
         # Whatever is ruled by the very same lines has the very same answer, so Casbin is asked once for all of it.
         known = self._verdicts.get((role, relevant))
         if known is None:
-            enforcer = self._enforcer(role)
+            # Over these lines only: Casbin goes through all that it knows at each question.
+            enforcer = self._enforcer(role, thing, relevant)
             asked = {rule.where for rule in relevant}
             known = frozenset(where for where in asked if enforcer.enforce(role, thing, deed, where))
             self._verdicts[role, relevant] = known
         return known
 
-    def _rules_about(self, role: str, thing: str, deed: str) -> tuple[Rule, ...]:
-        key = (role, thing, deed)
-        found = self._relevant.get(key)
-        if found is None:
-            roles, things = self.rules.roles_of(role), self.rules.wholes_of(thing)
-            found = tuple(
-                rule
-                for rule in self.rules.rules
-                if rule.deed == deed and rule.role in roles and rule.thing in things
-            )
-            self._relevant[key] = found
-        return found
+    def _rules_about(self, role: str, thing: str, deed: str) -> list[Rule]:
+        return [
+            rule
+            for each in self.rules.roles_of(role)
+            for whole in self.rules.wholes_of(thing)
+            for rule in self._lines.get((each, whole, deed), ())
+        ]
 
-    def _enforcer(self, role: str) -> Enforcer:
-        """Return a stock enforcer over the lines that can speak of this role: Casbin reads all lines at each question."""
-        enforcer = self._enforcers.get(role)
-        if enforcer is None:
-            roles = self.rules.roles_of(role)
-            enforcer = enforcer_of(
-                self._model_text, self.rules, [r for r in self.rules.rules if r.role in roles]
-            )
-            self._enforcers[role] = enforcer
+    def _enforcer(self, role: str, thing: str, lines: Iterable[Rule]) -> casbin.Enforcer:
+        """Return a stock enforcer over `lines`, and over what the role inherits and the thing belongs to."""
+        model = Model()
+        model.load_model_from_text(self._model_text)
+        enforcer = casbin.Enforcer(model)
+        for line in lines:
+            enforcer.add_policy(line.role, line.thing, line.deed, line.where, line.effect)
+        for kind, members, parents in (
+            ("g", self.rules.roles_of(role), self.rules.inherits),
+            ("g2", self.rules.wholes_of(thing), self.rules.belongs),
+        ):
+            for child in members:
+                for parent in parents.get(child, ()):
+                    enforcer.add_named_grouping_policy(kind, child, parent)
         return enforcer
-
-
-def enforcer_of(model_text: str, rules: Rules, lines: Iterable[Rule]) -> Enforcer:
-    """Return a stock Casbin enforcer over `lines`, with all of the rules' inheritance and belonging."""
-    model = Model()
-    model.load_model_from_text(model_text)  # pyright: ignore[reportUnknownMemberType]
-    enforcer = cast("Enforcer", casbin.Enforcer(model))
-    for line in lines:
-        enforcer.add_policy(line.role, line.thing, line.deed, line.where, line.effect)
-    for child, parents in rules.inherits.items():
-        for parent in parents:
-            enforcer.add_named_grouping_policy("g", child, parent)
-    for child, parents in rules.belongs.items():
-        for parent in parents:
-            enforcer.add_named_grouping_policy("g2", child, parent)
-    return enforcer
 
 
 def _mistake(cells: list[str]) -> str | None:
@@ -220,17 +210,31 @@ def _mistake(cells: list[str]) -> str | None:
     return None
 
 
-def _undecided(rules: Rules) -> list[str]:
-    """Return a sentence for each role that reads a type but doesn't say whether it reads a guarded part of it."""
-    found: list[str] = []
-    guarded = {rule.thing for rule in rules.rules if "." in rule.thing}
+def _undecided(rules: Rules) -> list[tuple[int, str]]:
+    """Return line and sentence for each role that reads a type somewhere, but not whether it reads a guarded part there.
+
+    An `allow` for any row decides for all of them; a denial decides only for the `where` it names.
+    """
+    found: list[tuple[int, str]] = []
+    guarded = sorted({rule.thing for rule in rules.rules if "." in rule.thing})
     for role in (EVERYBODY, *(role.value for role in Role)):
-        about = [rule for rule in rules.rules if rule.role in rules.roles_of(role) and rule.deed == "read"]
-        reads = {rule.thing for rule in about}
+        roles = rules.roles_of(role)
+        about = [rule for rule in rules.rules if rule.deed == "read" and rule.role in roles]
+        decided = {(rule.thing, rule.where) for rule in about}
+        decided |= {
+            (rule.thing, where)
+            for rule in about
+            if rule.where == "any" and rule.effect == "allow"
+            for where in WHERES
+        }
         found += [
-            f"{role} reads {part.split('.')[0]} but says nothing of {part}"
-            for part in sorted(guarded - reads)
-            if part.split(".")[0] in reads
+            (
+                rules.lines[rule],
+                f"{role} reads {rule.thing} where={rule.where} but says nothing of {part} there",
+            )
+            for rule in about
+            for part in guarded
+            if part.split(".")[0] == rule.thing and (part, rule.where) not in decided
         ]
     return found
 

@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from commands.sessions import Sessions
@@ -49,7 +51,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
         aliases=settings.max_aliases,
         root_fields=settings.max_root_fields,
     )
-    executor = Executor(schema, Documents(schema, limits))
+    executor = Executor(schema, Documents(schema, limits), settings.max_node_count)
     database = _database(settings, urls)
     redis = _redis(settings, urls)
     feed = Feed(
@@ -90,6 +92,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
                 methods=["GET", "POST"],
             ),
             WebSocketRoute("/graphql", sockets),
+            Route("/", _welcome, methods=["GET"]),
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
         ],
@@ -98,6 +101,13 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
     # uvicorn closes sockets before the lifespan ends; whoever stops it lets them go in good order first.
     app.state.drain = lambda: sockets.drain(settings.shutdown_grace_seconds)
     return app
+
+
+async def _welcome(_request: Request) -> Response:
+    """Tell whoever opens the address in a browser where he is."""
+    return JSONResponse(
+        {"name": "EOMS 工程订单管理系统", "graphql": "/graphql", "health": "/healthz", "ready": "/readyz"}
+    )
 
 
 def _database(settings: Settings, urls: StoreUrls) -> Database:

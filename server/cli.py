@@ -69,6 +69,7 @@ def demo() -> None:
         f"{found}: {loaded.order_count:,} orders in {loaded.project_count} projects, {loaded.user_count} people,"
         f" {loaded.event_count:,} events.",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -131,6 +132,21 @@ def token(username: Username) -> None:
         typer.echo(issue_token(settings, urls.database_url, username))
 
 
+@app.command()
+def watch(
+    username: Username,
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, help="Asked for where it isn't given.")
+    ],
+) -> None:
+    """Follow the orders of a running server, as this person sees them, until Ctrl-C."""
+    from server.watch import watch as follow
+
+    with _reported():
+        settings = _settings()
+        follow(f"http://{settings.host}:{settings.port}", username, password, out)
+
+
 @policy_app.command("check")
 def policy_check() -> None:
     """Check the rules and the schema against each other, as the server does when it starts."""
@@ -168,6 +184,7 @@ def events_verify() -> None:
     from server.verify import verify_events
 
     with _stores() as (_, urls, steps):
+        steps.finish()
         result = asyncio.run(verify_events(urls.database_url, steps.begin))
         steps.finish()
     for finding in result.findings:
@@ -218,6 +235,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from policies.bindings import CatalogError
     from policies.rules import RulesError
     from server.seed import SeedError
+    from server.watch import WatchError
 
     return (
         SeedError,
@@ -225,6 +243,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         RulesError,
         CatalogError,
         ProgrammingError,
+        WatchError,
     )
 
 

@@ -19,6 +19,7 @@ from graphql import (
 
 from domain.errors import EomsError
 from planner.selection import forbidden_paths
+from planner.size import most_nodes
 from policies.bindings import catalog
 from resolvers.context import Context
 from server.answers import failure, told
@@ -31,8 +32,9 @@ Response = dict[str, Any]
 class Executor:
     """Executes documents against one schema."""
 
-    def __init__(self, schema: GraphQLSchema, documents: Documents) -> None:
+    def __init__(self, schema: GraphQLSchema, documents: Documents, max_nodes: int) -> None:
         self.schema = schema
+        self._max_nodes = max_nodes
         self.documents = documents
 
     def prepare(
@@ -51,6 +53,9 @@ class Executor:
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> Response:
         """Execute a query or mutation, settle its last command, and return the response."""
+        too_large = self._too_large(prepared, operation, variables)
+        if too_large is not None:
+            return too_large
         try:
             result = execute(
                 self.schema,
@@ -73,6 +78,10 @@ class Executor:
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> AsyncGenerator[Response]:
         """Execute a subscription and yield its responses; a query or mutation yields one."""
+        too_large = self._too_large(prepared, operation, variables)
+        if too_large is not None:
+            yield too_large
+            return
         if operation.operation is not OperationType.SUBSCRIPTION:
             yield await self.respond(prepared, operation, variables, context)
             return
@@ -93,6 +102,14 @@ class Executor:
                     yield self._response(prepared, operation, variables, context, result)
         finally:
             await context.close()
+
+    def _too_large(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables
+    ) -> Response | None:
+        limit = self._max_nodes
+        if most_nodes(self.schema, operation, prepared.fragments, variables, limit) <= limit:
+            return None
+        return failure("TOO_MANY_NODES", f"An answer has at most {limit} nodes, counted from its page sizes.")
 
     def _response(
         self,

@@ -106,8 +106,9 @@ async def test_a_slow_listener_gets_one_gap_and_the_others_lose_nothing(
         feed.listen() as quick,
         stream_without_relay(redis_url) as store,
     ):
+        hearing = asyncio.create_task(heard(quick, 25))
         await store.append(entries_at(*range(1, 26)), behind=0)
-        assert positions_of(await heard(quick, 25)) == list(range(1, 26))
+        assert positions_of(await hearing) == list(range(1, 26))
         assert await heard(slow, 1) == [Gap(1, 21)]
         assert positions_of(await heard(slow, 4)) == [22, 23, 24, 25]
         await store.append(entries_at(26), behind=25)
