@@ -131,6 +131,4 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
 
 
 def _scope(where: str, role: Role, *, is_global: bool) -> Scope:
-    if where == "project":
-        return ANYWHERE if is_global else Scope("project", role)
-    return Scope(where)
+    return Scope(where, role if where == "project" and not is_global else None)

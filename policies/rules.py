@@ -128,6 +128,11 @@ def load_rules(path: Path = RULES_FILE) -> Rules:
         for rule, number in rules.items()
         if rule.thing not in loaded.things
     ]
+    mistakes += [
+        f"{path.name}:{number}: {EVERYBODY!r} is held in no project"
+        for rule, number in rules.items()
+        if rule.where == "project" and rule.role in loaded.roles_of(EVERYBODY)
+    ]
     mistakes += [f"{path.name}:{number}: {each}" for number, each in _undecided(loaded)]
     if mistakes:
         raise RulesError("\n".join(mistakes))

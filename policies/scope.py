@@ -35,7 +35,7 @@ Predicate = ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """A `where`, with the role whose projects are meant where it is `project`."""
+    """A `where`; where it is `project`, with the role whose projects are meant, null for all projects there are."""
 
     where: str
     role: Role | None = None
@@ -65,7 +65,9 @@ def _organization() -> ColumnElement[UUID]:
 
 
 def _in_projects(project_id: ColumnElement[Any], scope: Scope) -> Predicate:
-    assert scope.role is not None, "the scope 'project' names the role"
+    if scope.role is None:
+        # Not `true`: what belongs to no project, such as the log of a user, is in none of them.
+        return project_id.is_not(None)
     return project_id == any_(bindparam(project_parameter(scope.role), type_=ARRAY(Uuid())))
 
 

@@ -27,11 +27,11 @@ def exact_percent(lines: list[LineFacts]) -> Fraction:
     weights = [Fraction(line_amount(each.quantity, each.unit_price) or 0) for each in lines]
     if any(each.unit_price is None for each in lines) or not sum(weights):
         weights = [Fraction(1)] * len(lines)
-    done = sum(
+    parts = [
         weight * Fraction(min(each.quantity, each.done_quantity)) / Fraction(each.quantity)
         for weight, each in zip(weights, lines, strict=True)
-    )
-    return 100 * done / sum(weights)
+    ]
+    return 100 * sum(parts, Fraction(0)) / sum(weights, Fraction(0))
 
 
 @pytest.mark.parametrize(
