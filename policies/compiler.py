@@ -13,7 +13,8 @@ from sqlalchemy import ARRAY, ColumnElement, Text, and_, case, cast, func, liter
 from sqlalchemy.dialects import postgresql
 
 from db.tables import Keyed
-from policies.bindings import Catalog, CatalogError, FieldBinding, StoredColumn, TypeBinding
+from policies.bindings import Catalog, CatalogError, Column, FieldBinding, StoredColumn, ToOne, TypeBinding
+from policies.readers import is_guarded
 from policies.roles import Role
 from policies.rules import EVERYBODY, Rulebook
 from policies.scope import ANYWHERE, Predicate, Scope, predicate, supports
@@ -118,6 +119,13 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
     mistakes = [f"the rules don't know {thing}" for thing in unknown]
     mistakes += [f"the schema doesn't know {thing}, which the rules name" for thing in stale]
     if not unknown:
+        # Anything else than a value on the row has no mask: a denial of it would be in the rules and do nothing.
+        mistakes += [
+            f"{field.thing} is guarded, but only a column or a to-one relation can be hidden"
+            for binding in catalog.types.values()
+            for field in binding.fields.values()
+            if not isinstance(field.source, Column | ToOne) and is_guarded(binding.thing, field.thing, rulebook)
+        ]
         mistakes += [
             f"{role} is granted {thing} where={where}, which has no meaning for {binding.row.__tablename__}"
             for binding in catalog.types.values()

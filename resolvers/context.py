@@ -109,6 +109,10 @@ class Context:
         if self.claims is not None:
             self.viewer = await self.runtime.grants.viewer(self.claims)
 
+    async def rest(self) -> None:
+        """Give back the snapshot: who waits for the next event must not keep a connection from others."""
+        await self._drop_reads()
+
     async def close(self) -> None:
         """Give everything back; a command that was not settled is rolled back."""
         await self._drop_reads()

@@ -24,7 +24,7 @@ async def order_changes(context: Context, interest: OrderInterest) -> AsyncGener
         await context.renew()
         return context.reads
 
-    async with aclosing(order_news(context.runtime.feed, interest, renew)) as messages:
+    async with aclosing(order_news(context.runtime.feed, interest, renew, context.rest)) as messages:
         async for news in messages:
             yield {
                 "cursor": news.cursor,

@@ -59,8 +59,9 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
         queue_size=settings.subscriber_queue_size,
     )
     runtime = _runtime(settings, urls, database, redis, feed)
+    gate = Gate(executor, runtime)
     sockets = Sockets(
-        Gate(executor, runtime),
+        gate,
         SocketLimits(
             max_operations=settings.max_operations_per_socket,
             max_message_bytes=settings.max_body_bytes,
@@ -99,6 +100,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
         lifespan=lifespan,
     )
     # uvicorn closes sockets before the lifespan ends; whoever stops it lets them go in good order first.
+    app.state.gate = gate
     app.state.drain = lambda: sockets.drain(settings.shutdown_grace_seconds)
     return app
 

@@ -99,6 +99,7 @@ class Executor:
                 return
             async with aclosing(_closable(opened)) as results:
                 async for result in results:
+                    await context.rest()
                     yield self._response(prepared, operation, variables, context, result)
         finally:
             await context.close()

@@ -22,6 +22,11 @@ class Gate(SocketGate[Claims]):
         self._executor = executor
         self._runtime = runtime
 
+    @property
+    def listener_count(self) -> int:
+        """Return how many subscriptions of this process follow the feed."""
+        return self._runtime.feed.listener_count
+
     async def authenticate(self, payload: Mapping[str, Any]) -> Passport[Claims]:
         """Return who holds the token in `{"authorization": "Bearer …"}`; raise `Unauthenticated`."""
         header = payload.get("authorization", payload.get("Authorization"))

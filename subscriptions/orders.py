@@ -46,11 +46,15 @@ class OrderNews:
 
 
 async def order_news(
-    feed: Feed, interest: OrderInterest, renew: Callable[[], Awaitable[Reads]]
+    feed: Feed,
+    interest: OrderInterest,
+    renew: Callable[[], Awaitable[Reads]],
+    rest: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[OrderNews]:
     """Yield what happens to the orders of interest from now on, in the order of commits.
 
-    `renew` gives fresh reads with today's rights for each entry. Entries that the viewer may not see are passed over.
+    `renew` gives fresh reads with today's rights for each entry, `rest` gives back what they hold. Entries that the viewer
+    may not see are passed over.
     """
     async with feed.listen() as entries:
         async for entry in entries:
@@ -62,6 +66,7 @@ async def order_news(
             reads = await renew()
             order = await row_by_key(reads, "Order", entry.aggregate_id, "subscribe")
             if order is None or (interest.states is not None and order["state"] not in interest.states):
+                await rest()
                 continue
             event = await row_by_key(reads, "Event", entry.event_id)
             yield OrderNews(entry.cursor, resync_required=False, event=event, order=order)

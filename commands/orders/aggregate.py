@@ -76,7 +76,7 @@ async def lock_order(
     found = (await bench.session.orm.execute(statement, dict(bench.viewer.parameters))).one_or_none()
     if found is None:
         raise NotFound("order")
-    row, is_granted = found.tuple()
+    row, is_granted = found
     if not is_granted:
         raise Forbidden
     if expected_version is not None and row.version != expected_version:

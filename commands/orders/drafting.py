@@ -134,7 +134,7 @@ async def _project_to_create_in(bench: Workbench, project_id: UUID) -> ProjectRo
     found = (await bench.session.orm.execute(statement, dict(bench.viewer.parameters))).one_or_none()
     if found is None:
         raise NotFound("project", ("projectId",))
-    project, is_granted = found.tuple()
+    project, is_granted = found
     if not is_granted:
         raise Forbidden
     return project

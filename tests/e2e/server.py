@@ -122,8 +122,8 @@ def demo_data() -> Generator[Path]:
     parent = new_folder()
     try:
         data_dir = parent / "data"
-        # cp, for root's copy must keep PostgreSQL's user as the owner.
-        subprocess.run(["cp", "-a", str(_demo_template()), str(data_dir)], check=True, timeout=60)
+        # Not shutil: root's copy must keep PostgreSQL's user as the owner.
+        subprocess.run(["/bin/cp", "-a", str(_demo_template()), str(data_dir)], check=True, timeout=60)
         yield data_dir
     finally:
         shutil.rmtree(parent)

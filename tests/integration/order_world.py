@@ -172,6 +172,7 @@ async def done(api: Api, who: str, mutation: str, fields: str = ORDER, **values:
 
 async def refused(api: Api, who: str, mutation: str, **values: object) -> Json:
     """Send an order command that is refused without a trace; return the one error."""
+    await api.token(who)  # Signing in is recorded too, and must not come between.
     before = await api.order_state()
     payload = await give(api, who, mutation, **values)
     assert payload.order is None
@@ -182,6 +183,8 @@ async def refused(api: Api, who: str, mutation: str, **values: object) -> Json:
 
 async def denied(api: Api, who: str | None, mutation: str, **values: object) -> str:
     """Send an order command that is answered by a top-level error, without a trace; return its code."""
+    if who is not None:
+        await api.token(who)
     before = await api.order_state()
     answer = await send(api, who, mutation, **values)
     assert not answer.content.get("data")

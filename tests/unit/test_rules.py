@@ -86,7 +86,7 @@ def test_sound_rules_are_read(tmp_path: Path) -> None:
         ("p, staff, order, read, , allow", "an empty column"),
         ("p, staff, order, read, any,", "an empty column"),
         ("p, staff, order, read, project, allow", "says again what line 2 says"),
-        ("p, everybody, order.amount, update, project, allow", "'everybody' is held in no project"),
+        ("p, everybody, order, update, project, allow", "'everybody' is held in no project"),
         ("g, buyer", "g takes 3 columns, not 2"),
         ("g, buyer, stuff", "unknown role 'stuff'"),
         ("g, byer, staff", "unknown role 'byer'"),

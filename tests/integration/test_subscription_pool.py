@@ -1,0 +1,51 @@
+"""Does a subscriber who waits keep anything from others?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from server.live import Gate
+from server.websocket_protocol import Answer, SocketOperation
+from tests.api import ADDRESS, Api
+
+_FOLLOW = "subscription { orderChanged { order { number } } }"
+_HOLD = 'mutation ($id: ID!) { orderHold(input: { id: $id, note: "rain" }) { errors { code } } }'
+_IDLE = """
+SELECT count(*) FROM pg_stat_activity
+WHERE state LIKE 'idle in transaction%' AND datname = current_database()
+"""
+
+
+async def follow(api: Api, who: str) -> AsyncGenerator[Answer]:
+    gate: Gate = api.app.state.gate
+    passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
+    variables: dict[str, Any] = {}
+    operation = SocketOperation(_FOLLOW, None, None, variables, {}, "test", ADDRESS)
+    return gate.answers(passport.holder, operation)
+
+
+async def test_waiting_subscribers_hold_no_connection(api: Api) -> None:
+    # More than the pool has connections; worker sees none of these orders, so his entries are passed over.
+    streams = [await follow(api, "director") for _ in range(15)] + [
+        await follow(api, "worker") for _ in range(15)
+    ]
+    news = [asyncio.ensure_future(anext(stream)) for stream in streams]
+    answer = await api.ask("{ orders(first: 1, filter: { states: [IN_PROGRESS] }) { nodes { id } } }", "pm")
+    order_id = answer.data["orders"]["nodes"][0]["id"]
+    await api.rows("DELETE FROM assignment")
+    # Whoever subscribes starts at the end of the feed, once his generator runs.
+    while api.app.state.gate.listener_count < len(streams):
+        await asyncio.sleep(0.01)
+    assert (await api.ask(_HOLD, "pm", id=order_id)).data == {"orderHold": {"errors": []}}
+    async with asyncio.timeout(20):
+        heard = await asyncio.gather(*news[:15])
+    assert all("errors" not in answer for answer in heard)
+    await asyncio.sleep(0.2)
+    assert await api.rows(_IDLE) == [(0,)]
+    for task in news[15:]:
+        task.cancel()
+    await asyncio.gather(*news[15:], return_exceptions=True)
+    for stream in streams:
+        await stream.aclose()
