@@ -124,7 +124,8 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
             f"{field.thing} is guarded, but only a column or a to-one relation can be hidden"
             for binding in catalog.types.values()
             for field in binding.fields.values()
-            if not isinstance(field.source, Column | ToOne) and is_guarded(binding.thing, field.thing, rulebook)
+            if not isinstance(field.source, Column | ToOne)
+            and is_guarded(binding.thing, field.thing, rulebook)
         ]
         mistakes += [
             f"{role} is granted {thing} where={where}, which has no meaning for {binding.row.__tablename__}"

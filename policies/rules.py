@@ -180,11 +180,11 @@ class Rulebook:
             for rule in self._lines.get((each, whole, deed), ())
         ]
 
-    def _enforcer(self, role: str, thing: str, lines: Iterable[Rule]) -> casbin.Enforcer:
+    def _enforcer(self, role: str, thing: str, lines: Iterable[Rule]) -> Enforcer:
         """Return a stock enforcer over `lines`, and over what the role inherits and the thing belongs to."""
         model = Model()
-        model.load_model_from_text(self._model_text)
-        enforcer = casbin.Enforcer(model)
+        model.load_model_from_text(self._model_text)  # pyright: ignore[reportUnknownMemberType]
+        enforcer = cast(Enforcer, casbin.Enforcer(model))
         for line in lines:
             enforcer.add_policy(line.role, line.thing, line.deed, line.where, line.effect)
         for kind, members, parents in (

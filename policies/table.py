@@ -97,7 +97,7 @@ def _reading(rules: Rulebook, role: str, kind: str, part: str) -> str:
 
 def _who(rules: Rulebook, thing: str, deed: str) -> str:
     """Return the roles by where they are granted the deed: `director, finance: all; buyer: of his projects`."""
-    kind = thing.split(".")[0]
+    kind = thing.partition(".")[0]
     by_place: dict[str, list[str]] = {}
     for role in _READERS:
         place = _reading(rules, role, kind, thing) if deed == "read" else _granted(rules, role, thing, deed)
@@ -138,7 +138,7 @@ def _fields(rules: Rulebook, guard: str) -> str:
     belongs = rules.rules.belongs
     ruled = {rule.thing for rule in rules.rules.rules}
     wholes = set[str]().union(*belongs.values())
-    own_type = guard.split(".")[0]
+    own_type = guard.partition(".")[0]
     found: dict[str, list[str]] = {}
     for thing in belongs:
         chain = rules.rules.wholes_of(thing)

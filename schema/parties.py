@@ -1,4 +1,4 @@
-"""Who and what surrounds orders: organizations, users, projects, WBS nodes, cost codes."""
+"""Who and what surrounds an order? Organizations, users, projects, WBS nodes, cost codes."""
 
 from __future__ import annotations
 

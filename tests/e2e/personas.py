@@ -57,13 +57,17 @@ class Personas:
         self._client = httpx.Client(base_url=url, timeout=30)
         self._tokens: dict[str, str] = {}
 
-    def sign_in(self) -> None:
-        """Sign all in; raise `CannotSignInError`."""
-        for username in PERSONAS:
+    def sign_in(self, *usernames: str) -> None:
+        """Sign these in, all of them where none is named; raise `CannotSignInError`."""
+        for username in usernames or PERSONAS:
             answer = self.ask(None, _SIGN_IN, username=username, password=PASSWORD).data["sessionCreate"]
             if answer["errors"]:
                 raise CannotSignInError(f"{username} can't sign in: {answer['errors'][0]['message']}")
             self._tokens[username] = answer["accessToken"]
+
+    def token(self, who: str) -> str:
+        """Return the access token of somebody who is signed in."""
+        return self._tokens[who]
 
     def ask(self, who: str | None, document: str, **variables: Any) -> Reply:
         """Send one operation as a persona, or as nobody."""

@@ -49,7 +49,7 @@ query ($project: String!) {
 _COMMAND = """
 mutation ($input: {input}!) {{
   {name}(input: $input) {{
-    order {{ id number state version amount lines(first: 10) {{ nodes {{ id position }} }} }}
+    order {{ id number state version lines(first: 10) {{ nodes {{ id position }} }} }}
     errors {{ code message path ... on ActionBlocked {{ blockers {{ code }} }} }}
   }}
 }}

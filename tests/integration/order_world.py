@@ -147,6 +147,12 @@ def draft(**fields: object) -> Json:
     }
 
 
+async def sign_in(api: Api, *usernames: str) -> None:
+    """Let them sign in now: that is recorded too, and must not come between two looks at the database."""
+    for username in usernames:
+        await api.token(username)
+
+
 async def send(api: Api, who: str | None, mutation: str, fields: str = ORDER, **values: object) -> Answer:
     """Send an order command and return its whole answer."""
     kind = _INPUTS.get(mutation, "OrderActionInput")
@@ -172,7 +178,7 @@ async def done(api: Api, who: str, mutation: str, fields: str = ORDER, **values:
 
 async def refused(api: Api, who: str, mutation: str, **values: object) -> Json:
     """Send an order command that is refused without a trace; return the one error."""
-    await api.token(who)  # Signing in is recorded too, and must not come between.
+    await sign_in(api, who)
     before = await api.order_state()
     payload = await give(api, who, mutation, **values)
     assert payload.order is None
@@ -183,8 +189,7 @@ async def refused(api: Api, who: str, mutation: str, **values: object) -> Json:
 
 async def denied(api: Api, who: str | None, mutation: str, **values: object) -> str:
     """Send an order command that is answered by a top-level error, without a trace; return its code."""
-    if who is not None:
-        await api.token(who)
+    await sign_in(api, *([who] if who else []))
     before = await api.order_state()
     answer = await send(api, who, mutation, **values)
     assert not answer.content.get("data")

@@ -124,10 +124,10 @@ def schema() -> GraphQLSchema:
 
 def promised_words(node: Kind) -> Iterator[tuple[str, str]]:
     """Each field and argument with its type, as text."""
-    for field in node.fields:
+    for field in node.fields or ():
         yield field.name.value, print_ast(field.type)
         if not isinstance(node, InputObjectTypeDefinitionNode):
-            for argument in getattr(field, "arguments", ()):
+            for argument in getattr(field, "arguments", None) or ():
                 yield f"{field.name.value}({argument.name.value})", print_ast(argument.type)
 
 
@@ -150,7 +150,7 @@ def test_everything_promised_is_there_with_its_type(schema: GraphQLSchema) -> No
         elif isinstance(node, EnumTypeDefinitionNode):
             enum = schema.type_map[node.name.value]
             assert isinstance(enum, GraphQLEnumType)
-            assert list(enum.values) == [value.name.value for value in node.values], node.name.value
+            assert list(enum.values) == [value.name.value for value in node.values or ()], node.name.value
         else:
             assert isinstance(node, ScalarTypeDefinitionNode)
             assert node.name.value in schema.type_map
