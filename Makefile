@@ -1,6 +1,7 @@
 # Everything EOMS does from a fresh clone. It needs Python 3.11 or newer and make, nothing else.
 #
 #   make serve   start the server with its own PostgreSQL and Valkey; Ctrl-C stops all three
+#   make walk    let an order walk past every persona on a running server (URL=http://127.0.0.1:8000)
 #   make test    lint, types, import floors and every test
 #   make setup   only the virtual environment, as `make serve` uses it
 #   make lint types floors pytest   the parts of `make test` alone
@@ -10,16 +11,17 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve test lint types floors pytest golden lock clean
+.PHONY: help setup setup-dev serve walk test lint types floors pytest golden lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV ?= uv
 WORKERS ?= auto
 ARGS ?=
+URL ?= http://127.0.0.1:8000
 
 help:
-	@sed -n '3,9s/^# \{0,1\}//p' Makefile
+	@sed -n '3,10s/^# \{0,1\}//p' Makefile
 
 # Prints the first usable interpreter. A pyenv shim may exist and not run, so each candidate is asked.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -63,6 +65,9 @@ setup-dev:
 
 serve: setup
 	@exec $(BIN)/eoms serve
+
+walk: setup-dev
+	$(BIN)/python -m tests.e2e.walk $(URL)
 
 test: setup-dev lint types floors pytest
 

@@ -32,13 +32,15 @@ def is_retryable(error: DBAPIError) -> bool:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Turn lost connections and time limits into `Unavailable`."""
+    """Turn lost connections and time limits into `Unavailable`; what may be run again stays what it is."""
     try:
         yield
     except (PoolTimeoutError, OSError, TimeoutError) as error:
         raise Unavailable from error
     except DBAPIError as error:
         state = sqlstate(error)
+        if state in _RETRYABLE:
+            raise
         if state in (_QUERY_CANCELED, _LOCK_NOT_AVAILABLE):
             raise Unavailable("The database took too long; try again.", code="TIMEOUT") from error
         lost = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)

@@ -79,6 +79,13 @@ def unit_price(value: Decimal, path: tuple[str, ...]) -> Decimal:
     return _bounded(value, UNIT_PRICE_PLACES, QUANTITY_LIMIT, path, zero=True)
 
 
+def amount(value: Decimal | None, path: tuple[str, ...]) -> Decimal | None:
+    """Return an amount that was derived, null where it isn't known; it may be too large though its parts are not."""
+    if value is not None and value >= AMOUNT_LIMIT:
+        raise InvalidInput("OUT_OF_RANGE", "The amount is too large.", path)
+    return value
+
+
 def percent(value: Decimal, path: tuple[str, ...]) -> Decimal:
     """Return a percentage from 0 to 100 with at most 2 places."""
     return _bounded(value, PERCENT_PLACES, Decimal("100.01"), path, zero=True)

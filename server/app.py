@@ -8,8 +8,6 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -37,6 +35,7 @@ from server.websocket_connection import SocketLimits
 from subscriptions.feed import Feed
 from subscriptions.relay import Relay, newest_position
 from subscriptions.stream import StreamBackend
+from subscriptions.stream_store import open_client
 
 
 def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
@@ -53,7 +52,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
     )
     executor = Executor(schema, Documents(schema, limits), settings.max_node_count)
     database = _database(settings, urls)
-    redis = _redis(settings, urls)
+    redis = open_client(urls.redis_url)
     feed = Feed(
         StreamBackend(urls.redis_url, newest_position=lambda: newest_position(database.write)),
         queue_size=settings.subscriber_queue_size,
@@ -127,15 +126,6 @@ def _database(settings: Settings, urls: StoreUrls) -> Database:
         urls.database_read_url,
         limits(settings.write_pool_size),
         limits(settings.read_pool_size),
-    )
-
-
-def _redis(settings: Settings, urls: StoreUrls) -> Redis:
-    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # redis-py leaves its options open
-        urls.redis_url,
-        socket_timeout=settings.connect_timeout_seconds,
-        socket_connect_timeout=settings.connect_timeout_seconds,
-        retry=Retry(NoBackoff(), 1),
     )
 
 

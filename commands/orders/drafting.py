@@ -22,6 +22,7 @@ from db.identifiers import new_id
 from db.tables import Keyed, OrderLineRow, OrderNumberRow, OrderRow, ProjectRow
 from domain import values
 from domain.errors import Forbidden, InvalidInput, NotFound
+from domain.fulfilment import line_amount
 from domain.order import OrderAction, OrderKind, OrderPriority, OrderState, transition
 from domain.parties import OrganizationKind
 from domain.unset import UNSET, NotGiven
@@ -174,6 +175,7 @@ async def _apply(bench: Workbench, order: Order, draft: OrderDraft, deed: str, r
             await _demand_price_deed(bench, order, deed, row)
         order.lines = await _lines(bench, order, draft.lines)
     order.add_up()
+    values.amount(order.row.amount, ("lines",))
 
 
 async def _apply_references(bench: Workbench, target: OrderRow, draft: OrderDraft) -> None:
@@ -235,6 +237,7 @@ def _fill(line: OrderLineRow, draft: LineDraft, path: tuple[str, ...]) -> None:
         line.unit_price = (
             None if draft.unit_price is None else values.unit_price(draft.unit_price, (*path, "unitPrice"))
         )
+    values.amount(line_amount(line.quantity, line.unit_price), path)
 
 
 def _note(text: str | None) -> str | None:

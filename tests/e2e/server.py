@@ -61,7 +61,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        while not self._is_ready():
+        while not self.is_ready():
             seconds = time.monotonic() - began
             if self._process.poll() is not None or seconds > READY_SECONDS:
                 raise AssertionError(f"not ready after {seconds:.1f} s\n{self.log.read_text()}")
@@ -97,7 +97,8 @@ class Server:
             self._process.wait()
             self._process = None
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether it answers and its stores do."""
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).is_success
         except httpx.TransportError:

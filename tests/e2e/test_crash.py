@@ -18,7 +18,7 @@ from tests.e2e.server import Server, demo_data, serving, stores_of
 
 CLIENT_COUNT = 20
 COMMAND_COUNT = 1_000
-KILLED_AFTER = (300, 650)
+KILLED_AFTER = (500,)
 
 # Any: GraphQL's variables and answers.
 Json = dict[str, Any]

@@ -76,7 +76,9 @@ async def answers(
 ) -> dict[UUID, dict[str, Any]]:
     """The readable rows among those asked for, as loaders read them."""
     binding = question.binding
-    statement = masked_select(policies.of(question.viewer.shape), binding).where(binding.column("id") == ids())
+    statement = masked_select(policies.of(question.viewer.shape), binding).where(
+        binding.column("id") == ids()
+    )
     result = await connection.execute(statement, question.parameters)
     return {row["id"]: dict(row) for row in result.mappings()}
 

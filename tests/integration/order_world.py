@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,13 +130,13 @@ def needs(action: OrderAction, order: Json) -> Json:
             return {}
 
 
-def line(quantity: str = "10", price: str | None = "100", **fields: object) -> Json:
+def line(quantity: str = "10", price: str | None = "100", **fields: Any) -> Json:
     """Return a line as an input takes it; without a price where that is null."""
     priced = {} if price is None else {"unitPrice": price}
     return {"description": "Concrete C30", "quantity": quantity, "uom": "m³", **priced, **fields}
 
 
-def draft(**fields: object) -> Json:
+def draft(**fields: Any) -> Json:
     """Return the input of a draft in P-001 worth 1,100.00 that somebody can perform."""
     lines = [line(), line("5", "20", description="Formwork", uom="m²")]
     return {
@@ -147,13 +148,18 @@ def draft(**fields: object) -> Json:
     }
 
 
-async def sign_in(api: Api, *usernames: str) -> None:
-    """Let them sign in now: that is recorded too, and must not come between two looks at the database."""
+@asynccontextmanager
+async def unchanged(api: Api, *usernames: str) -> AsyncGenerator[None]:
+    """Prove that nothing that order commands can write was written while these people tried."""
+    # Signing in is recorded too, and must not come between the two looks.
     for username in usernames:
         await api.token(username)
+    before = await api.order_state()
+    yield
+    assert await api.order_state() == before
 
 
-async def send(api: Api, who: str | None, mutation: str, fields: str = ORDER, **values: object) -> Answer:
+async def send(api: Api, who: str | None, mutation: str, fields: str = ORDER, **values: Any) -> Answer:
     """Send an order command and return its whole answer."""
     kind = _INPUTS.get(mutation, "OrderActionInput")
     document = (
@@ -162,13 +168,13 @@ async def send(api: Api, who: str | None, mutation: str, fields: str = ORDER, **
     return await api.ask(document, who, input=values)
 
 
-async def give(api: Api, who: str, mutation: str, fields: str = ORDER, **values: object) -> Payload:
+async def give(api: Api, who: str, mutation: str, fields: str = ORDER, **values: Any) -> Payload:
     """Send an order command and return its payload."""
     payload = (await send(api, who, mutation, fields, **values)).data[mutation]
     return Payload(payload["order"], payload["errors"])
 
 
-async def done(api: Api, who: str, mutation: str, fields: str = ORDER, **values: object) -> Json:
+async def done(api: Api, who: str, mutation: str, fields: str = ORDER, **values: Any) -> Json:
     """Send an order command that is carried out; return the order."""
     payload = await give(api, who, mutation, fields, **values)
     assert payload.errors == []
@@ -176,40 +182,36 @@ async def done(api: Api, who: str, mutation: str, fields: str = ORDER, **values:
     return payload.order
 
 
-async def refused(api: Api, who: str, mutation: str, **values: object) -> Json:
+async def refused(api: Api, who: str, mutation: str, **values: Any) -> Json:
     """Send an order command that is refused without a trace; return the one error."""
-    await sign_in(api, who)
-    before = await api.order_state()
-    payload = await give(api, who, mutation, **values)
+    async with unchanged(api, who):
+        payload = await give(api, who, mutation, "id", **values)
     assert payload.order is None
-    assert await api.order_state() == before
     (error,) = payload.errors
     return error
 
 
-async def denied(api: Api, who: str | None, mutation: str, **values: object) -> str:
+async def denied(api: Api, who: str | None, mutation: str, **values: Any) -> str:
     """Send an order command that is answered by a top-level error, without a trace; return its code."""
-    await sign_in(api, *([who] if who else []))
-    before = await api.order_state()
-    answer = await send(api, who, mutation, **values)
+    async with unchanged(api, *([who] if who else [])):
+        answer = await send(api, who, mutation, "id", **values)
     assert not answer.content.get("data")
-    assert await api.order_state() == before
     (code,) = answer.codes
     return code
 
 
-async def new_draft(api: Api, who: str = "buyer", **fields: object) -> Json:
+async def new_draft(api: Api, who: str = "buyer", **fields: Any) -> Json:
     """Return a new draft, see `draft`."""
     return await done(api, who, "orderCreate", **draft(**fields))
 
 
-async def take(api: Api, order: Json, action: OrderAction, who: str | None = None, **values: object) -> Json:
+async def take(api: Api, order: Json, action: OrderAction, who: str | None = None, **values: Any) -> Json:
     """Take an action with what it needs; return the order afterwards."""
     given = {**needs(action, order), **values}
     return await done(api, who or actor(action), mutation_name(action), id=order["id"], **given)
 
 
-async def order_in(api: Api, state: OrderState, **fields: object) -> Json:
+async def order_in(api: Api, state: OrderState, **fields: Any) -> Json:
     """Return a new order that was taken to a state step by step."""
     order = await new_draft(api, **fields)
     for action in PATHS[state]:

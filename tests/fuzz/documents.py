@@ -1,0 +1,174 @@
+"""Which documents does a curious client send? Random, valid ones, walked out of the schema itself.
+
+Nesting, named and inline fragments, aliases, filters on amounts, sorts with cursors, totals, ids of all kinds of rows,
+and commands as dry runs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from graphql import (
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+)
+
+# Commands that take nothing but what every command takes.
+STEPS = (
+    "orderSubmit orderApprove orderReject orderRelease orderStart orderHold orderResume orderComplete orderAccept"
+    " orderSettle orderCancel"
+).split()
+_SORTS = ("NUMBER", "CREATED_AT", "UPDATED_AT", "DUE_ON", "PRIORITY", "AMOUNT", "STATE")
+_ROOTS = (
+    "orders orders orders order orderStatistics orderStatistics events events node nodes viewer project projects"
+    " organizations users costCodes"
+).split()
+
+
+@dataclass
+class Knowledge:
+    """What the client knows: ids and amounts of rows (more than he may see), and cursors he was given."""
+
+    ids: dict[str, Sequence[str]]
+    amounts: Sequence[str]
+    numbers: Sequence[str]
+    cursors: list[str] = field(default_factory=list[str])
+
+
+class Author:
+    """Writes documents; the same chance gives the same documents."""
+
+    def __init__(self, schema: GraphQLSchema, knowledge: Knowledge, chance: random.Random) -> None:
+        self._schema = schema
+        self._knowledge = knowledge
+        self._chance = chance
+        self._fragments: list[str] = []
+        self._names = 0
+
+    def query(self) -> str:
+        """Return a query with one to three root fields."""
+        self._fragments, self._names = [], 0
+        root = self._schema.query_type
+        assert root is not None
+        names = self._chance.sample(_ROOTS, self._chance.randint(1, 3))
+        fields = [self._field(root.fields[name], name, 6, always_alias=True) for name in names]
+        return "\n".join([f"query Curious {{ {' '.join(fields)} }}", *self._fragments])
+
+    def command(self) -> str:
+        """Return a step as a dry run, on an order that may be anybody's."""
+        self._fragments, self._names = [], 0
+        payload = self._schema.type_map["Order"]
+        order = self._chance.choice(self._knowledge.ids["Order"])
+        step = self._chance.choice(STEPS)
+        document = (
+            f'mutation {{ {step}(input: {{id: "{order}", dryRun: true, note: "why"}}) '
+            f"{{ order {self._selection(payload, 4)} errors {{ __typename code message path "
+            "... on ActionBlocked { blockers { code message } } } } }"
+        )
+        return "\n".join([document, *self._fragments])
+
+    def _selection(self, kind: GraphQLNamedType, depth: int) -> str:
+        if isinstance(kind, GraphQLInterfaceType):
+            members = self._schema.get_possible_types(kind)
+            chosen = self._chance.sample(list(members), min(len(members), 3))
+            parts = [f"... on {each.name} {self._selection(each, depth)}" for each in chosen]
+            return f"{{ __typename id {' '.join(parts)} }}"
+        assert isinstance(kind, GraphQLObjectType)
+        names = [name for name in kind.fields if depth > 1 or not _is_nested(kind.fields[name])]
+        chosen = self._chance.sample(names, min(len(names), self._chance.randint(3, 9)))
+        body = " ".join(self._field(kind.fields[name], name, depth) for name in chosen)
+        match self._chance.randrange(6):
+            case 0:
+                name = self._new_name("F")
+                self._fragments.append(f"fragment {name} on {kind.name} {{ __typename {body} }}")
+                return f"{{ ...{name} }}"
+            case 1:
+                return f"{{ __typename ... on {kind.name} {{ {body} }} }}"
+            case _:
+                return f"{{ __typename {body} }}"
+
+    def _field(self, found: GraphQLField, name: str, depth: int, *, always_alias: bool = False) -> str:
+        alias = f"{self._new_name('a')}: " if always_alias or self._chance.random() < 0.1 else ""
+        arguments = self._arguments(name, list(found.args))
+        selection = self._selection(get_named_type(found.type), depth - 1) if _is_nested(found) else ""
+        return f"{alias}{name}{arguments} {selection}"
+
+    def _new_name(self, start: str) -> str:
+        self._names += 1
+        return f"{start}{self._names}"
+
+    def _arguments(self, field_name: str, names: Sequence[str]) -> str:
+        if not names:
+            return ""
+        given: dict[str, str] = {}
+        if "first" in names:
+            given[self._chance.choice(["first", "first", "last"])] = str(self._chance.randint(1, 4))
+            if "filter" in names and self._knowledge.cursors and self._chance.random() < 0.3:
+                given["after"] = json.dumps(self._chance.choice(self._knowledge.cursors))
+        elif names[0] in {"id", "ids"}:
+            given |= self._identity(field_name, names)
+        makers: dict[str, Callable[[], str]] = {
+            "filter": self._event_filter if field_name == "events" else self._order_filter,
+            "orderBy": self._order_by,
+            "groupBy": self._group_by,
+            "search": lambda: json.dumps(self._chance.choice(self._knowledge.amounts)[:11]),
+        }
+        given |= {
+            name: make() for name, make in makers.items() if name in names and self._chance.random() < 0.6
+        }
+        return f"({', '.join(f'{name}: {value}' for name, value in given.items())})"
+
+    def _identity(self, field_name: str, names: Sequence[str]) -> dict[str, str]:
+        types = {"order": ["Order"], "project": ["Project"]}.get(field_name, list(self._knowledge.ids))
+        some = [self._chance.choice(self._knowledge.ids[self._chance.choice(types)]) for _ in range(5)]
+        if "ids" in names:
+            return {"ids": json.dumps(some)}
+        if "number" in names and self._chance.random() < 0.5:
+            return {"number": json.dumps(self._chance.choice(self._knowledge.numbers))}
+        return {"id": json.dumps(some[0])}
+
+    def _order_filter(self) -> str:
+        amount = json.dumps(self._chance.choice(self._knowledge.amounts))
+        criteria = [
+            f"amountAtLeast: {amount}",
+            f"amountAtMost: {amount}",
+            f"amountAtLeast: {amount}, amountAtMost: {amount}",
+            f'projectId: "{self._chance.choice(self._knowledge.ids["Project"])}"',
+            f'contractorId: "{self._chance.choice(self._knowledge.ids["Organization"])}"',
+            f'customerId: "{self._chance.choice(self._knowledge.ids["Organization"])}"',
+            "states: [DRAFT, SUBMITTED, IN_PROGRESS]",
+        ]
+        # Some criteria name the same argument, so only one of the first three is taken.
+        chosen = [self._chance.choice(criteria[:3]), *self._chance.sample(criteria[3:], 1)]
+        return f"{{{', '.join(self._chance.sample(chosen, self._chance.randint(0, 2)))}}}"
+
+    def _event_filter(self) -> str:
+        criteria = [
+            f'aggregateId: "{self._chance.choice(self._knowledge.ids["Order"])}"',
+            f'aggregateId: "{self._chance.choice(self._knowledge.ids["User"])}"',
+            f'projectId: "{self._chance.choice(self._knowledge.ids["Project"])}"',
+            'types: ["OrderCreated", "UserAdded", "OrderUpdated"]',
+        ]
+        return f"{{{self._chance.choice(criteria)}}}"
+
+    def _order_by(self) -> str:
+        fields = self._chance.sample(_SORTS, self._chance.randint(1, 2))
+        if self._chance.random() < 0.6:
+            fields = ["AMOUNT", *(name for name in fields if name != "AMOUNT")]
+        sorts = [f"{{field: {name}, direction: {self._chance.choice(['ASC', 'DESC'])}}}" for name in fields]
+        return f"[{', '.join(sorts)}]"
+
+    def _group_by(self) -> str:
+        groupings = ["STATE", "PROJECT", "CONTRACTOR", "CUSTOMER", "PRIORITY", "MONTH"]
+        return f"[{', '.join(self._chance.sample(groupings, self._chance.randint(1, 3)))}]"
+
+
+def _is_nested(found: GraphQLField) -> bool:
+    return isinstance(get_named_type(found.type), GraphQLObjectType | GraphQLInterfaceType)

@@ -1,0 +1,229 @@
+"""How does a socket begin, and with which code does it end?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from structlog.testing import capture_logs
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from tests.protocol.socket_world import PROTOCOL, Gate, ask, hear, hear_end, say, served, until
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no JSON",
+        b"\x00binary",
+        "[]",
+        "null",
+        "[" * 1990,
+        {},
+        {"type": None},
+        {"type": "start"},
+        {"type": "connection_init", "payload": "text"},
+        {"type": "connection_init", "payload": [1]},
+        {"type": "ping", "payload": 7},
+        {"type": "complete"},
+        {"type": "complete", "id": 7},
+        {"type": "subscribe", "payload": {"query": "{ hello }"}},
+        {"type": "subscribe", "id": "", "payload": {"query": "{ hello }"}},
+        {"type": "subscribe", "id": ["1"], "payload": {"query": "{ hello }"}},
+        {"type": "subscribe", "id": "1"},
+        {"type": "subscribe", "id": "1", "payload": "{ hello }"},
+        {"type": "subscribe", "id": "1", "payload": {}},
+        {"type": "subscribe", "id": "1", "payload": {"query": 1}},
+        {"type": "subscribe", "id": "1", "payload": {"query": "{ hello }", "variables": []}},
+        {"type": "subscribe", "id": "1", "payload": {"query": "{ hello }", "operationName": {}}},
+        {"type": "subscribe", "id": "1", "payload": {"query": "{ hello }", "extensions": "none"}},
+    ],
+    ids=lambda message: repr(message)[:60],
+)
+async def test_a_malformed_message_ends_the_socket_with_4400(message: object) -> None:
+    async with served() as server, server.signed_in() as client:
+        await say(client, message)
+        assert (await hear_end(client))[0] == 4400
+
+
+async def test_a_message_that_is_too_big_ends_the_socket_with_1009() -> None:
+    async with served() as server, server.signed_in() as client:
+        await ask(client, "1", "{ hello }" + " " * 2000)
+        assert await hear_end(client) == (1009, "Message too big")
+
+
+async def test_subscribing_before_the_handshake_ends_the_socket_with_4401() -> None:
+    async with served() as server, server.connected() as client:
+        await ask(client, "1", "{ hello }")
+        assert await hear_end(client) == (4401, "Unauthorized")
+        assert server.gate.operations == []
+
+
+async def test_a_client_that_may_not_come_in_is_sent_away_with_4403() -> None:
+    async with served() as server, server.connected() as client:
+        await say(client, {"type": "connection_init"})
+        assert await hear_end(client) == (4403, "Forbidden")
+
+
+async def test_a_store_that_is_away_at_the_handshake_asks_to_come_back_with_1013() -> None:
+    async with served() as server, server.connected() as client:
+        await say(client, {"type": "connection_init", "payload": {"who": "store away"}})
+        assert await hear_end(client) == (1013, "Try again later")
+
+
+async def test_a_mistake_at_the_handshake_ends_the_socket_with_4500() -> None:
+    async with served() as server, server.connected() as client:
+        with capture_logs() as logs:
+            await say(client, {"type": "connection_init", "payload": {"who": "mistake"}})
+            assert await hear_end(client) == (4500, "Internal server error")
+        assert [log["event"] for log in logs] == ["socket_authentication_failed"]
+
+
+@pytest.mark.parametrize("protocols", [["graphql-ws"], ["chat", "graphql-ws"]])
+async def test_any_other_subprotocol_is_refused_with_4406(protocols: list[str]) -> None:
+    async with served() as server:
+        offered = [Subprotocol(protocol) for protocol in protocols]
+        async with server.connected(offered) as client:
+            assert client.subprotocol is None
+            assert await hear_end(client) == (4406, "Subprotocol not acceptable")
+
+
+async def test_a_client_that_says_nothing_is_sent_away_with_4408() -> None:
+    async with served(init_seconds=0.1) as server, server.connected() as client:
+        await say(client, {"type": "ping"})
+        assert await hear(client) == {"type": "pong"}
+        assert (await hear_end(client))[0] == 4408
+
+
+async def test_an_id_in_use_ends_the_socket_with_4409() -> None:
+    async with served() as server, server.signed_in() as client:
+        long_id = "长" * 100
+        await ask(client, long_id, "subscription { silent }")
+        await ask(client, long_id, "{ hello }")
+        code, reason = await hear_end(client)
+        assert code == 4409
+        assert reason.startswith("Subscriber for 长长")
+
+
+async def test_a_second_handshake_ends_the_socket_with_4429() -> None:
+    async with served() as server, server.signed_in() as client:
+        await say(client, {"type": "connection_init", "payload": {"who": "li"}})
+        assert await hear_end(client) == (4429, "Too many initialisation requests")
+
+
+async def test_the_socket_ends_with_4403_when_the_token_runs_out() -> None:
+    async with served(Gate(lifetime=timedelta(seconds=0.3))) as server, server.signed_in() as client:
+        await ask(client, "1", "subscription { endless }")
+        assert await hear_end(client) == (4403, "The token has expired")
+
+
+async def test_revoking_closes_all_sockets_of_that_person_and_of_nobody_else() -> None:
+    person = str(uuid4())
+    async with (
+        served() as server,
+        server.signed_in(userId=person) as phone,
+        server.signed_in(userId=person) as desk,
+        server.signed_in() as somebody_else,
+    ):
+        await ask(phone, "1", "subscription { endless }")
+        await hear(phone)
+        assert UUID(person) in server.sockets.user_ids
+        assert server.sockets.revoke(UUID(person)) == 2
+        assert await hear_end(phone) == (4403, "Your rights have changed")
+        assert await hear_end(desk) == (4403, "Your rights have changed")
+        await ask(somebody_else, "1", "{ hello }")
+        assert (await hear(somebody_else))["payload"] == {"data": {"hello": "你好"}}
+        assert server.sockets.count == 1
+        assert server.sockets.revoke(UUID(person)) == 0
+
+
+async def test_whoever_is_revoked_during_the_handshake_does_not_come_in() -> None:
+    person = str(uuid4())
+    async with served() as server, server.connected() as client:
+        server.gate.let_in.clear()
+        await say(client, {"type": "connection_init", "payload": {"who": "li", "userId": person}})
+        await asyncio.sleep(0.05)
+        assert server.sockets.revoke(UUID(person)) == 0
+        server.gate.let_in.set()
+        assert await hear_end(client) == (4403, "Forbidden")
+
+
+async def test_a_handshake_that_takes_too_long_asks_to_come_back() -> None:
+    async with served(init_seconds=0.1) as server, server.connected() as client:
+        server.gate.let_in.clear()
+        await say(client, {"type": "connection_init", "payload": {"who": "li"}})
+        assert await hear_end(client) == (1013, "Try again later")
+
+
+async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_sent_away() -> None:
+    async with served(ping_seconds=0.2) as server, server.signed_in() as living, server.signed_in() as dead:
+        dead_end = asyncio.create_task(hear_end(dead))
+        for _ in range(5):
+            await say(living, {"type": "pong"})
+            assert await hear(living) == {"type": "ping"}
+        assert await dead_end == (1001, "No answer to a ping")
+        assert server.sockets.count == 1
+
+
+async def test_a_client_that_reads_nothing_does_not_keep_its_socket() -> None:
+    async with served(ping_seconds=0.3) as server:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", int(server.url.split(":")[2].split("/")[0])
+        )
+        writer.write(
+            b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        flood = {"id": "1", "type": "subscribe", "payload": {"documentId": "flood"}}
+        for message in ({"type": "connection_init", "payload": {"who": "li"}}, flood):
+            raw = json.dumps(message).encode()
+            writer.write(bytes([0x81, 0x80 | len(raw)]) + bytes(4) + raw)
+        await writer.drain()
+        await until(lambda: server.gate.running == 1)
+        await until(lambda: server.sockets.count == 0)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind() -> None:
+    async with served() as server:
+        async with server.signed_in() as client:
+            await ask(client, "1", "subscription { endless }")
+            await hear(client)
+            client.transport.abort()
+        await until(lambda: not server.sockets.count and not server.gate.running)
+
+
+async def test_draining_says_1001_to_everybody_also_to_those_who_still_come() -> None:
+    async with served() as server, server.signed_in() as client, server.connected() as waiting:
+        await ask(client, "1", "subscription { endless }")
+        await hear(client)
+        await server.sockets.drain(grace_seconds=2)
+        assert server.sockets.count == 0
+        assert server.gate.running == 0
+        assert await hear_end(client) == (1001, "Going away")
+        assert await hear_end(waiting) == (1001, "Going away")
+        async with server.connected() as late:
+            assert await hear_end(late) == (1001, "Going away")
+
+
+async def test_a_page_of_another_origin_may_not_open_a_socket() -> None:
+    async with served(allowed_origins=("https://board.example",)) as server:
+        with pytest.raises(InvalidStatus) as refused:
+            async with server.connected(origin="https://evil.example"):
+                pass
+        assert refused.value.response.status_code == 403
+        for origin in (
+            "https://board.example",
+            server.url.replace("ws://", "http://").removesuffix("/graphql"),
+        ):
+            async with server.connected(origin=origin) as client:
+                assert client.subprotocol == PROTOCOL

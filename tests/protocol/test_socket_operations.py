@@ -1,0 +1,118 @@
+"""How are operations answered over a socket, and what ends one without ending the socket?"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.protocol.socket_world import SECRET, ask, hear, say, served
+
+
+async def test_a_query_is_answered_by_next_and_complete() -> None:
+    async with served() as server, server.signed_in() as client:
+        await ask(client, "1", "{ hello }")
+        assert await hear(client) == {"id": "1", "type": "next", "payload": {"data": {"hello": "你好"}}}
+        assert await hear(client) == {"id": "1", "type": "complete"}
+
+
+async def test_a_subscription_is_answered_until_it_ends() -> None:
+    async with served() as server, server.signed_in() as client:
+        await ask(client, "a", "subscription($n: Int!) { count(to: $n) }", variables={"n": 3})
+        for number in (1, 2, 3):
+            expected = {"id": "a", "type": "next", "payload": {"data": {"count": number}}}
+            assert await hear(client) == expected
+        assert await hear(client) == {"id": "a", "type": "complete"}
+
+
+async def test_an_operation_carries_everything_that_was_asked_for() -> None:
+    async with served() as server, server.signed_in() as client:
+        payload = {
+            "documentId": "bytes",
+            "operationName": "O",
+            "extensions": {"persistedQuery": {"version": 1}},
+        }
+        await say(client, {"id": "1", "type": "subscribe", "payload": payload})
+        assert (await hear(client))["payload"] == {"data": {"holder": "li"}}
+        operation = server.gate.operations[0]
+        assert operation.text is None
+        assert (operation.document_id, operation.operation_name) == ("bytes", "O")
+        assert operation.extensions == {"persistedQuery": {"version": 1}}
+        assert (operation.variables, operation.address) == ({}, "127.0.0.1")
+
+
+async def test_a_completed_operation_stops_and_its_id_is_free_at_once() -> None:
+    async with served() as server, server.signed_in() as client:
+        await ask(client, "x", "subscription { endless }")
+        assert (await hear(client))["payload"] == {"data": {"endless": 1}}
+        await say(client, {"id": "x", "type": "complete"})
+        await ask(client, "x", "{ hello }")
+        while "endless" in (message := await hear(client))["payload"]["data"]:
+            pass
+        assert message["payload"] == {"data": {"hello": "你好"}}
+        assert await hear(client) == {"id": "x", "type": "complete"}
+        assert server.gate.running == 0
+
+
+async def test_completing_an_unknown_operation_is_no_error() -> None:
+    async with served() as server, server.signed_in() as client:
+        await say(client, {"id": "nothing", "type": "complete"})
+        await say(client, {"type": "ping"})
+        assert await hear(client) == {"type": "pong"}
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("{ hello", "BAD_USER_INPUT"), ("{ goodbye }", "BAD_USER_INPUT"), ("", "BAD_USER_INPUT")],
+)
+async def test_a_document_that_is_none_ends_its_operation_and_not_the_socket(query: str, code: str) -> None:
+    async with served() as server, server.signed_in() as client:
+        await ask(client, "1", query)
+        refused = await hear(client)
+        assert (refused["id"], refused["type"]) == ("1", "error")
+        assert [error["extensions"]["code"] for error in refused["payload"]] == [code]
+        await ask(client, "1", "{ hello }")
+        assert (await hear(client))["payload"] == {"data": {"hello": "你好"}}
+
+
+async def test_a_domain_error_keeps_its_code() -> None:
+    async with served() as server, server.signed_in() as client:
+        await ask(client, "1", "{ forbidden }")
+        (error,) = (await hear(client))["payload"]["errors"]
+        assert error["extensions"] == {"code": "FORBIDDEN"}
+        assert await hear(client) == {"id": "1", "type": "complete"}
+        await say(client, {"id": "2", "type": "subscribe", "payload": {"documentId": "denied"}})
+        refused = await hear(client)
+        assert refused["type"] == "error"
+        assert refused["payload"][0]["extensions"] == {"code": "FORBIDDEN"}
+
+
+async def test_our_own_mistake_is_told_by_its_request_id_only_and_logged_with_its_trace() -> None:
+    async with served() as server, server.signed_in() as client:
+        with capture_logs() as logs:
+            await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "mistake"}})
+            refused = await hear(client)
+        request_id = server.gate.operations[0].request_id
+        masked = {
+            "message": "Something went wrong here.",
+            "extensions": {"code": "INTERNAL", "requestId": request_id},
+        }
+        assert refused == {"id": "1", "type": "error", "payload": [masked]}
+        assert [(log["event"], log["request_id"]) for log in logs] == [("operation_failed", request_id)]
+        assert str(logs[0]["exc_info"]) == SECRET
+        await ask(client, "2", "{ broken }")
+        assert SECRET not in json.dumps(await hear(client))
+
+
+async def test_more_operations_than_allowed_are_refused_one_by_one() -> None:
+    async with served(max_operations=2) as server, server.signed_in() as client:
+        await ask(client, "1", "subscription { silent }")
+        await ask(client, "2", "subscription { silent }")
+        await ask(client, "3", "{ hello }")
+        refused = await hear(client)
+        assert (refused["id"], refused["type"]) == ("3", "error")
+        assert refused["payload"][0]["extensions"] == {"code": "TOO_MANY_OPERATIONS"}
+        await say(client, {"id": "1", "type": "complete"})
+        await ask(client, "3", "{ hello }")
+        assert (await hear(client))["payload"] == {"data": {"hello": "你好"}}
