@@ -27,6 +27,7 @@ from db.faults import is_retryable, translated
 from db.sessions import ReadSession, WriteSession
 from db.tables import IdempotencyRow
 from domain.errors import IdempotencyMismatch, Refusal, Unavailable
+from domain.unset import UNSET
 from domain.values import IDEMPOTENCY_KEY_LENGTH, line
 from policies.compiler import Policy
 from policies.viewer import Viewer
@@ -189,7 +190,12 @@ async def _remember(bench: Workbench, command: Command, object_id: UUID) -> None
 def _fingerprint(command: Command) -> bytes:
     """Return SHA-256 over the command's name and input, the key left out."""
     assert is_dataclass(command)
-    content = asdict(command)
+    content = asdict(command, dict_factory=_given)
     del content["idempotency_key"]
     canonical = orjson.dumps([type(command).__name__, content], default=str, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).digest()
+
+
+def _given(fields: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the fields that were given: no text may look like the mark of those that were not."""
+    return {name: value for name, value in fields if value is not UNSET}

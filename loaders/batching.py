@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import CancelledError, Future
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ class Batcher(DataLoader[KeyT, ValueT]):
     """A DataLoader that forgets cancelled futures and lets nobody wait for a cancelled batch.
 
     The library keeps a cancelled future in its cache for ever, and leaves waiters pending when the batch function itself
-    is cancelled. `batch` returns one value per key, in the same order.
+    is cancelled. `batch` returns one value per key, in the same order; what it raises, all who wait for it get.
     """
 
     def __init__(self, batch: Batch[KeyT, ValueT], max_batch_size: int = 1_000) -> None:
@@ -37,7 +37,7 @@ class Batcher(DataLoader[KeyT, ValueT]):
     async def _batched(self, keys: list[KeyT]) -> list[ValueT]:
         try:
             return list(await self._ask(keys))
-        except BaseException:
+        except CancelledError:
             for key in keys:
                 self.clear(key)
                 waiting = self._pending.pop(key, None)

@@ -13,10 +13,12 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Date,
+    Numeric,
     case,
     cast,
     distinct,
     func,
+    literal,
     literal_column,
     not_,
     null,
@@ -179,6 +181,11 @@ def _dimension(policy: Policy, reads: Reads, grouping: OrderGrouping) -> ColumnE
     if grouping is OrderGrouping.MONTH:
         return cast(func.date_trunc("month", policy.masked(binding, "created_at")), Date())
     return policy.masked(binding, grouping.value)
+
+
+def _exact(number: Decimal) -> ColumnElement[Any]:
+    """Return a number as it was given: as a value of the column's own type it would be rounded, or be too large for it."""
+    return literal(number, Numeric())
 
 
 def _bounded(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -11,18 +11,19 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, false, literal, or_
+from sqlalchemy import ColumnElement, Numeric, RowMapping, and_, false, literal, or_
 
 from domain.errors import MalformedRequest
 from loaders.records import Record
 
 _CURSOR_LIMIT = 2_000
+_CURSOR_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def decode_cursor(cursor: str, keys: Sequence[SortKey]) -> list[Any]:
         raise malformed
     try:
         return [_value(text, key) for text, key in zip(texts, keys, strict=True)]  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    except (ValueError, InvalidOperation, TypeError) as error:
+    except (ValueError, InvalidOperation, OverflowError, TypeError) as error:
         raise malformed from error
 
 
@@ -177,13 +178,20 @@ def _value(text: object, key: SortKey) -> Any:
         return None
     if not isinstance(text, str) or "\x00" in text:
         raise ValueError("a cursor holds texts")
+    # JSON can write a lone surrogate, which no database takes; this raises a ValueError too.
+    text.encode()
     wanted = key.expression.type.python_type
-    if issubclass(wanted, datetime | date):
-        return wanted.fromisoformat(text)
+    if issubclass(wanted, datetime):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError("a cursor's moments have a time zone")
+        return moment.astimezone(UTC)
+    if issubclass(wanted, date):
+        return date.fromisoformat(text)
     if issubclass(wanted, Decimal):
         number = Decimal(text)
-        if not number.is_finite():
-            raise ValueError("a cursor's numbers are finite")
+        if not number.is_finite() or abs(number.adjusted()) > _CURSOR_DIGITS:
+            raise ValueError("a cursor's numbers are finite and of reasonable size")
         return number
     if issubclass(wanted, int):
         number = int(text)
@@ -200,7 +208,8 @@ def _beyond(keys: Sequence[SortKey], values: Sequence[Any], *, is_after: bool) -
     same: list[ColumnElement[bool]] = []
     for key, value in zip(keys, values, strict=True):
         column = key.expression
-        bound = literal(value, column.type)
+        # A number is bound as it is: it may be too large for the column, and stands before or behind all rows then.
+        bound = literal(value, Numeric() if isinstance(column.type, Numeric) else column.type)
         if value is None:
             step = false() if is_after else column.is_not(None)
             equal = column.is_(None)

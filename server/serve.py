@@ -10,6 +10,8 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
+from importlib import import_module
+from threading import Thread
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
@@ -73,6 +75,7 @@ def serve(settings: Settings, console: Console) -> None:
         _bound_socket(settings) as listener,
         _stopping_signals(),
         suppress(KeyboardInterrupt),
+        _imported_meanwhile("server.app"),
         Steps(console) as steps,
         running_stores(settings, steps.begin) as urls,
     ):
@@ -135,6 +138,14 @@ def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
     )
+
+
+@contextmanager
+def _imported_meanwhile(module: str) -> Generator[None]:
+    """Import a module in a thread while the stores start: both take about a second, and they don't need each other."""
+    # A daemon, for a stop in the first second must not wait for an import.
+    Thread(target=import_module, args=(module,), name="import", daemon=True).start()
+    yield
 
 
 @contextmanager

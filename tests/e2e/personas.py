@@ -53,8 +53,8 @@ class Reply:
 class Personas:
     """Everybody's voice; `ask` speaks with one."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30)
+    def __init__(self, url: str, *, answer_seconds: float = 30) -> None:
+        self._client = httpx.Client(base_url=url, timeout=answer_seconds)
         self._tokens: dict[str, str] = {}
 
     def sign_in(self, *usernames: str) -> None:

@@ -6,15 +6,15 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Never
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 WAIT_SECONDS = 20
-QUIET_SECONDS = 1.0
 
 ORDER_CHANGED = """
 subscription {
@@ -55,13 +55,20 @@ class Follower:
                 assert message["type"] == "next", message
                 return message["payload"]["data"]["orderChanged"]
 
-    async def changes(self, order_id: str, last_version: int) -> list[Message]:
-        """Return the changes of one order until the event of that version has come."""
+    async def changes(self, order_id: str, count: int) -> list[Message]:
+        """Return the next changes of one order."""
         found: list[Message] = []
-        while not found or found[-1]["event"]["version"] < last_version:
+        while len(found) < count:
             change = await self.change()
             if change["order"]["id"] == order_id:
                 found.append(change)
+        return found
+
+    async def changes_until(self, order_id: str, cursor: str) -> list[Message]:
+        """Return the changes of one order up to the one with that cursor."""
+        found = await self.changes(order_id, 1)
+        while found[-1]["cursor"] != cursor:
+            found += await self.changes(order_id, 1)
         return found
 
     async def message(self) -> Message:
@@ -77,12 +84,10 @@ class Follower:
 
     async def closed(self) -> int:
         """Return the code with which the server closes the socket."""
-        try:
-            while True:
-                await self.message()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None, "the server says why"
-            return closed.rcvd.code
+        with pytest.raises(ConnectionClosed) as closed:
+            await self._listen_on()
+        assert closed.value.rcvd is not None, "the server says why"
+        return closed.value.rcvd.code
 
     async def is_open(self) -> bool:
         """Return whether the server still answers."""
@@ -90,6 +95,10 @@ class Follower:
         async with asyncio.timeout(WAIT_SECONDS):
             await pong
         return True
+
+    async def _listen_on(self) -> Never:
+        while True:
+            await self.message()
 
     async def _send(self, message: Message) -> None:
         await self._socket.send(json.dumps(message))

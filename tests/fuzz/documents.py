@@ -6,6 +6,7 @@ and commands as dry runs.
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -41,6 +42,11 @@ class Knowledge:
     numbers: Sequence[str]
     cursors: list[str] = field(default_factory=list[str])
 
+    def keep(self, cursor: str) -> None:
+        """Remember a cursor of a list of orders."""
+        if _sort_of(cursor):
+            self.cursors.append(cursor)
+
 
 class Author:
     """Writes documents; the same chance gives the same documents."""
@@ -58,7 +64,7 @@ class Author:
         root = self._schema.query_type
         assert root is not None
         names = self._chance.sample(_ROOTS, self._chance.randint(1, 3))
-        fields = [self._field(root.fields[name], name, 6, always_alias=True) for name in names]
+        fields = [self._field(root.fields[name], name, 5, always_alias=True) for name in names]
         return "\n".join([f"query Curious {{ {' '.join(fields)} }}", *self._fragments])
 
     def command(self) -> str:
@@ -74,16 +80,17 @@ class Author:
         )
         return "\n".join([document, *self._fragments])
 
-    def _selection(self, kind: GraphQLNamedType, depth: int) -> str:
+    def _selection(self, kind: GraphQLNamedType, depth: int, *, always_alias: bool = False) -> str:
         if isinstance(kind, GraphQLInterfaceType):
             members = self._schema.get_possible_types(kind)
             chosen = self._chance.sample(list(members), min(len(members), 3))
-            parts = [f"... on {each.name} {self._selection(each, depth)}" for each in chosen]
+            # A field of one member may have another type in the next, so that both need names of their own.
+            parts = [f"... on {each.name} {self._selection(each, depth, always_alias=True)}" for each in chosen]
             return f"{{ __typename id {' '.join(parts)} }}"
         assert isinstance(kind, GraphQLObjectType)
         names = [name for name in kind.fields if depth > 1 or not _is_nested(kind.fields[name])]
         chosen = self._chance.sample(names, min(len(names), self._chance.randint(3, 9)))
-        body = " ".join(self._field(kind.fields[name], name, depth) for name in chosen)
+        body = " ".join(self._field(kind.fields[name], name, depth, always_alias=always_alias) for name in chosen)
         match self._chance.randrange(6):
             case 0:
                 name = self._new_name("F")
@@ -110,8 +117,9 @@ class Author:
         given: dict[str, str] = {}
         if "first" in names:
             given[self._chance.choice(["first", "first", "last"])] = str(self._chance.randint(1, 4))
-            if "filter" in names and self._knowledge.cursors and self._chance.random() < 0.3:
-                given["after"] = json.dumps(self._chance.choice(self._knowledge.cursors))
+            if "orderBy" in names and self._knowledge.cursors and self._chance.random() < 0.4:
+                cursor = self._chance.choice(self._knowledge.cursors)
+                given |= {"after": json.dumps(cursor), "orderBy": _sort_of(cursor)}
         elif names[0] in {"id", "ids"}:
             given |= self._identity(field_name, names)
         makers: dict[str, Callable[[], str]] = {
@@ -121,9 +129,11 @@ class Author:
             "search": lambda: json.dumps(self._chance.choice(self._knowledge.amounts)[:11]),
         }
         given |= {
-            name: make() for name, make in makers.items() if name in names and self._chance.random() < 0.6
+            name: make()
+            for name, make in makers.items()
+            if name in names and name not in given and self._chance.random() < 0.6
         }
-        return f"({', '.join(f'{name}: {value}' for name, value in given.items())})"
+        return f"({', '.join(f'{name}: {value}' for name, value in given.items())})" if given else ""
 
     def _identity(self, field_name: str, names: Sequence[str]) -> dict[str, str]:
         types = {"order": ["Order"], "project": ["Project"]}.get(field_name, list(self._knowledge.ids))
@@ -168,6 +178,15 @@ class Author:
     def _group_by(self) -> str:
         groupings = ["STATE", "PROJECT", "CONTRACTOR", "CUSTOMER", "PRIORITY", "MONTH"]
         return f"[{', '.join(self._chance.sample(groupings, self._chance.randint(1, 3)))}]"
+
+
+def _sort_of(cursor: str) -> str:
+    """Return the `orderBy` of the list that a cursor comes from, empty where it is no list of orders."""
+    *keys, tie = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))[0].split(",")
+    names = [(key.lstrip("-").upper(), "DESC" if key.startswith("-") else "ASC") for key in keys]
+    if tie.lstrip("-") != "id" or not names or not {name for name, _ in names} <= set(_SORTS):
+        return ""
+    return f"[{', '.join(f'{{field: {name}, direction: {direction}}}' for name, direction in names)}]"
 
 
 def _is_nested(found: GraphQLField) -> bool:

@@ -35,7 +35,7 @@ PERSONAS = (
     "admin director finance auditor pm engineer buyer foreman worker contractor contractor2 customer"
     " customer2 partner stranger everywhere"
 ).split()
-EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED", "MALFORMED_CURSOR", "TOO_MANY_NODES"}
+EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED"}
 CURSOR = re.compile(r'"(?:cursor|startCursor|endCursor)": "([A-Za-z0-9_-]+)"')
 
 # Beside the personas: a program without roles of its own, somebody without any role, and somebody with several.
@@ -137,7 +137,8 @@ async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
             everything: list[str] = []
             for _ in range(QUERIES_PER_PERSON):
                 everything.append(await asked(mine, who, author.query()))
-                knowledge.cursors += CURSOR.findall(everything[-1])
+                for cursor in CURSOR.findall(everything[-1]):
+                    knowledge.keep(cursor)
             everything += [await asked(mine, who, author.command()) for _ in range(COMMANDS_PER_PERSON)]
             shown[who] = mine.shown("".join(everything))
     assert mine.canaries.found_in(caplog.text + repr(logs)) == set()
@@ -206,12 +207,18 @@ def malformed_documents(mine: Mine) -> Sequence[str]:
         cursor("-amount,-id", "1", "\ud800"),
         cursor("-amount,-id", None, None),
         cursor("-amount,-id", {}, []),
+        cursor("-created_at,-id", "2026-01-01T00:00:00", str(hidden["id"])),
+        cursor("-created_at,-id", "0001-01-01T00:00:00+14:00", str(hidden["id"])),
+        cursor("-due_on,-id", "2026-13-01", str(hidden["id"])),
+        cursor("-number,-id", "\ud800", str(hidden["id"])),
+        cursor("-priority,-id", "URGENT", str(hidden["id"])),
     ]
-    sorted_by_amount = "orderBy: [{field: AMOUNT, direction: DESC}]"
     return [
         *(
-            f"{{ orders(first: 2, {sorted_by_amount}, after: {json.dumps(each)}) {{ nodes {{ amount }} }} }}"
+            f"{{ orders(first: 2, orderBy: [{{field: {sort}, direction: DESC}}], after: {json.dumps(each)})"
+            " { nodes { amount } } }"
             for each in cursors
+            for sort in ("AMOUNT", "CREATED_AT", "DUE_ON", "NUMBER", "PRIORITY")
         ),
         '{ orders(first: 1, filter: {amountAtLeast: "much"}) { totalCount } }',
         '{ orders(first: 1, filter: {amountAtLeast: "1e40", amountAtMost: "-1e40"}) { totalCount } }',
@@ -320,7 +327,9 @@ async def test_totals_leave_hidden_amounts_out_and_say_so(mine: Mine) -> None:
     )
     own, other = in_project_rows(mine, "P-001"), in_project_rows(mine, "P-002")
     total = format(sum(row["amount"] for row in own), "f")
-    assert answer.data["orderStatistics"] == {
+    statistics = answer.data["orderStatistics"]
+    statistics["groups"].sort(key=lambda group: group["project"]["code"])
+    assert statistics == {
         "count": len(own) + len(other),
         "amount": total,
         "isPartial": True,

@@ -48,11 +48,12 @@ async def test_same_key_and_input_gives_the_same_answer_and_one_event(company: A
 
 async def test_every_sort_of_command_is_carried_out_once(company: Api) -> None:
     order = await order_in(company, OrderState.IN_PROGRESS)
-    for mutation, values in (
+    commands: list[tuple[str, Json]] = [
         ("orderReportProgress", {"percent": "10"}),
         ("orderAssign", {"assignments": []}),
         ("orderHold", {"note": "rain"}),
-    ):
+    ]
+    for mutation, values in commands:
         command: Json = {"id": order["id"], "idempotencyKey": f"once-{mutation}", **values}
         first = await done(company, "pm", mutation, **command)
         async with unchanged(company, "pm"):
@@ -170,8 +171,9 @@ async def test_dry_run_of_a_step_is_refused_as_the_step_would_be(company: Api) -
 
 async def test_dry_run_leaves_its_key_free(company: Api) -> None:
     values = draft(idempotencyKey="tried-first")
+    dry: Json = {**values, "dryRun": True}
     async with unchanged(company, "buyer"):
-        await done(company, "buyer", "orderCreate", **{**values, "dryRun": True})
+        await done(company, "buyer", "orderCreate", **dry)
     first = await done(company, "buyer", "orderCreate", **values)
     assert await done(company, "buyer", "orderCreate", **values) == first
 

@@ -1,0 +1,195 @@
+"""How many SQL statements does an operation cost, and does a longer list cost more?
+
+The golden file holds the exact numbers; `GOLDEN=update` writes it anew. Transaction control is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from asyncio import sleep
+from collections.abc import Awaitable, Generator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from domain.order import OrderAction, OrderState
+from resolvers.orders import mutation_name
+from tests.api import Answer, Api
+from tests.integration.order_world import (
+    ORDER,
+    actor,
+    cost_code,
+    draft,
+    line,
+    needs,
+    order_in,
+    organization,
+    send,
+    take,
+    wbs_node,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "query_counts.json"
+
+# Each type is asked for at one level only: the same row at two levels is fetched once, and then the count would
+# depend on who did what.
+_ORDERS = """
+  query ($size: Int!) {
+    orders(first: $size) {
+      nodes {
+        number amount hiddenFields project { code } wbsNode { code } costCode { code }
+        customer { name } contractor { name }
+        lines(first: 10) { nodes { description quantity amount } }
+        assignments { task user { name } }
+        events(last: 5) { nodes { type changes { field before after } } }
+        availableActions { action allowed reasons { code } }
+      }
+    }
+  }
+"""
+
+DOCUMENTS = {
+    "viewer": "{ viewer { user { name } organization { name } roles { role project { code } } } }",
+    "order numbers": "query ($size: Int!) { orders(first: $size) { nodes { number } } }",
+    "orders with everything": _ORDERS,
+    "orders with totals": """
+      query ($size: Int!) { orders(first: $size) { totalCount nodes { lines(first: 1) { totalCount } } } }
+    """,
+    "lines of orders, page by page": """
+      query ($size: Int!) {
+        orders(last: $size) { edges { cursor node { lines(first: 1) { pageInfo { hasNextPage endCursor } } } } }
+      }
+    """,
+    "projects with orders": """
+      query ($size: Int!) { projects(first: $size) { nodes { code orders(first: 2) { nodes { number } } } } }
+    """,
+    "events with who did what": """
+      query ($size: Int!) { events(first: $size) { nodes { type actor { name } aggregate { id } changes { field } } } }
+    """,
+    "who did what to orders": """
+      query ($size: Int!) { orders(first: $size) { nodes { events(last: 3) { nodes { actor { name } } } } } }
+    """,
+    "statistics by project and state": """
+      { orderStatistics(groupBy: [PROJECT, STATE]) { amount groups { project { code } state count } } }
+    """,
+}
+
+COMMANDS = {
+    OrderAction.UPDATE: OrderState.DRAFT,
+    OrderAction.SUBMIT: OrderState.DRAFT,
+    OrderAction.APPROVE: OrderState.SUBMITTED,
+    OrderAction.ASSIGN: OrderState.RELEASED,
+    OrderAction.REPORT_PROGRESS: OrderState.IN_PROGRESS,
+}
+
+_counted: ContextVar[list[str] | None] = ContextVar("counted", default=None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def listening() -> Generator[None]:
+    """Hear of every statement; those that run in the context of `statements` are counted, the relay's are not."""
+
+    # Any: SQLAlchemy's hook gives the driver's own things.
+    def collect(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        found = _counted.get()
+        if found is not None:
+            found.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", collect)
+    yield
+    event.remove(Engine, "before_cursor_execute", collect)
+
+
+async def statements(answer: Awaitable[Answer]) -> list[str]:
+    """Return the statements that an answer cost."""
+    found: list[str] = []
+    token = _counted.set(found)
+    try:
+        # Money is asked for by those too who never see any.
+        assert set((await answer).codes) <= {"FORBIDDEN"}
+    finally:
+        _counted.reset(token)
+    return found
+
+
+async def settled(api: Api, *usernames: str) -> None:
+    """Let people sign in, and what they may do be looked up and remembered."""
+    for username in usernames:
+        await api.token(username)
+    await sleep(0.3)
+    for username in usernames:
+        await api.ask("{ viewer { user { id } } }", username)
+
+
+async def reading_counts(api: Api, who: str) -> dict[str, int]:
+    """Return the count of each document; fail where it is not the same for 1 and for 100."""
+    counts: dict[str, int] = {}
+    for name, document in DOCUMENTS.items():
+        sizes = (1, 100) if "$size" in document else (None,)
+        found = {
+            size: len(await statements(api.ask(document, who, **({} if size is None else {"size": size}))))
+            for size in sizes
+        }
+        assert len(set(found.values())) == 1, f"{name} as {who}: {found}"
+        counts[name] = found[sizes[0]]
+    return counts
+
+
+async def command_counts(api: Api) -> dict[str, int]:
+    """Return the count of some commands with a rich payload, each on a fresh order."""
+    counts: dict[str, int] = {}
+    for action, state in COMMANDS.items():
+        order = await order_in(api, state)
+        values = {"id": order["id"], **needs(action, order)}
+        counts[mutation_name(action)] = len(
+            await statements(send(api, actor(action), mutation_name(action), ORDER, **values))
+        )
+    for count in (1, 100):
+        values = draft(lines=[line()] * count)
+        counts[f"orderCreate with {count} lines"] = len(
+            await statements(send(api, "buyer", "orderCreate", ORDER, **values))
+        )
+    return counts
+
+
+async def test_statement_counts_are_those_of_the_golden_file(company: Api) -> None:
+    readers = ("director", "pm", "worker", "customer")
+    await settled(company, *readers, "buyer")
+    # The newest order has all that an order can have, so that a page of one asks for as much as a page of 100.
+    newest = await order_in(
+        company,
+        OrderState.IN_PROGRESS,
+        customerId=organization("C-001"),
+        wbsNodeId=wbs_node("P-001", "1.2.1"),
+        costCodeId=cost_code("5101"),
+    )
+    await take(company, newest, OrderAction.ASSIGN)
+    found = {who: await reading_counts(company, who) for who in readers}
+    found["commands"] = await command_counts(company)
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if os.environ.get("GOLDEN") == "update":
+        GOLDEN.write_text(text, "utf-8")
+    assert text == GOLDEN.read_text("utf-8")
+
+
+async def test_first_page_of_100_orders_is_full(company: Api) -> None:
+    answer = await company.ask(DOCUMENTS["orders with everything"], "director", size=100)
+    nodes = answer.data["orders"]["nodes"]
+    assert len(nodes) == 100
+    assert all(node["lines"]["nodes"] and node["events"]["nodes"] for node in nodes)
+
+
+async def test_what_is_not_asked_for_costs_nothing(company: Api) -> None:
+    await settled(company, "director")
+    for nothing in (
+        "{ orders(first: 1) { __typename } }",
+        "{ __typename }",
+        "{ __schema { types { name } } }",
+    ):
+        assert await statements(company.ask(nothing, "director")) == []
