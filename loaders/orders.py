@@ -114,8 +114,8 @@ def order_conditions(reads: Reads, criteria: OrderCriteria) -> tuple[ColumnEleme
         (criteria.customer_id, lambda key: masked("customer") == key),
         (criteria.search, matching),
         (criteria.due_before, lambda day: masked("due_on") < day),
-        (criteria.amount_at_least, lambda amount: masked("amount") >= amount),
-        (criteria.amount_at_most, lambda amount: masked("amount") <= amount),
+        (criteria.amount_at_least, lambda amount: masked("amount") >= _exact(amount)),
+        (criteria.amount_at_most, lambda amount: masked("amount") <= _exact(amount)),
         (criteria.updated_since, lambda moment: masked("updated_at") >= moment),
     )
     return tuple(predicate(value) for value, predicate in predicates if value is not None)

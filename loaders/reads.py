@@ -6,6 +6,7 @@ nothing beyond it.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -34,6 +35,7 @@ class Reads:
         self.largest_page = largest_page
         self.catalog: Catalog = catalog
         self._loaders: dict[Hashable, Batcher[Any, Any]] = {}
+        self._is_closed = False
 
     def binding(self, type_name: str) -> TypeBinding:
         """Return the binding of a type."""
@@ -43,6 +45,10 @@ class Reads:
         self, statement: Executable, parameters: Mapping[str, object] | None = None
     ) -> Sequence[RowMapping]:
         """Return the rows of a statement, with the viewer's own values bound to its predicates."""
+        if self._is_closed:
+            # The answer is out, and what still asks is a field that failed beside it or was not selected. The session
+            # would open a new connection for it, which nobody would ever give back.
+            raise CancelledError
         return await self.session.fetch(statement, {**self.viewer.parameters, **(parameters or {})})
 
     def loader(self, key: Hashable, make: Callable[[], LoaderT]) -> LoaderT:
@@ -53,7 +59,8 @@ class Reads:
         return cast(LoaderT, found)
 
     async def close(self) -> None:
-        """End the snapshot."""
+        """End the snapshot; what is asked from now on is cancelled."""
+        self._is_closed = True
         await self.session.close()
 
 

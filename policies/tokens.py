@@ -74,8 +74,7 @@ class TokenMint:
             "exp": expires_at,
             "jti": str(new_id()),
         }
-        # The type of its keys names classes of `cryptography`, which HS256 doesn't need.
-        token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)  # pyright: ignore[reportUnknownMemberType]
+        token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
         return AccessToken(token, datetime.fromtimestamp(expires_at, UTC))
 
     def read(self, token: str) -> Claims:
@@ -95,7 +94,7 @@ class TokenMint:
 
     # Any: PyJWT gives claims as whatever JSON held.
     def _verified(self, token: str) -> dict[str, Any]:
-        return jwt.decode(  # pyright: ignore[reportUnknownMemberType]
+        return jwt.decode(
             token,
             self._secret,
             algorithms=[_ALGORITHM],

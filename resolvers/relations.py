@@ -12,6 +12,7 @@ from loaders.paging import PageArguments, page_arguments
 from loaders.records import Record
 from loaders.rows import Connection, listed_by_parent, row_by_key, rows_by_parent
 from policies.bindings import ToMany, ToOne
+from resolvers.arguments import After, Before, First, Last
 from resolvers.context import Context, Info
 
 ValueT = TypeVar("ValueT")
@@ -39,10 +40,10 @@ def to_many(source: ToMany) -> Callable[..., Any]:
     def resolve(
         root: Any,
         info: Info,
-        first: int | None = strawberry.UNSET,
-        after: str | None = strawberry.UNSET,
-        last: int | None = strawberry.UNSET,
-        before: str | None = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
     ) -> Connection:
         arguments = paging(info.context, first, after, last, before)
         return listed_by_parent(info.context.reads, source, root.key, arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 from strawberry import UNSET
 
@@ -24,6 +26,8 @@ from schema.inputs import (
     OrderUpdateInput,
 )
 from schema.payloads import OrderPayload, SessionPayload, SessionRevokePayload, order_payload
+
+_INPUT = strawberry.argument(description="What to do, and with what.")
 
 
 @strawberry.input(description="Signs in.")
@@ -55,7 +59,9 @@ class Mutation:
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")
-    async def session_create(self, info: Info, input: SessionCreateInput) -> SessionPayload:
+    async def session_create(
+        self, info: Info, input: Annotated[SessionCreateInput, _INPUT]
+    ) -> SessionPayload:
         """Open a session."""
         tokens, refusal = await sessions.sign_in(info.context, input.username, input.password)
         return SessionPayload(**tokens, errors=[user_error(refusal)] if refusal else [])
@@ -63,98 +69,104 @@ class Mutation:
     @strawberry.mutation(
         description="Exchange a refresh token for the next tokens. A second use ends the session."
     )
-    async def session_refresh(self, info: Info, input: SessionRefreshInput) -> SessionPayload:
+    async def session_refresh(
+        self, info: Info, input: Annotated[SessionRefreshInput, _INPUT]
+    ) -> SessionPayload:
         """Continue a session."""
         tokens, refusal = await sessions.refresh(info.context, input.refresh_token)
         return SessionPayload(**tokens, errors=[user_error(refusal)] if refusal else [])
 
     @strawberry.mutation(description="Sign out. Takes effect on the next request and on open subscriptions.")
-    async def session_revoke(self, info: Info, input: SessionRevokeInput) -> SessionRevokePayload:
+    async def session_revoke(
+        self, info: Info, input: Annotated[SessionRevokeInput, _INPUT]
+    ) -> SessionRevokePayload:
         """End a session."""
         refusal = await sessions.revoke(info.context, given(input.refresh_token))
         return SessionRevokePayload(revoked=refusal is None, errors=[user_error(refusal)] if refusal else [])
 
     @strawberry.mutation(description="Open a draft in a project.")
-    async def order_create(self, info: Info, input: OrderCreateInput) -> OrderPayload:
+    async def order_create(self, info: Info, input: Annotated[OrderCreateInput, _INPUT]) -> OrderPayload:
         """Create an order."""
         return order_payload(*await perform(info.context, "Order", input.command(), create_order))
 
     @strawberry.mutation(description="Change a draft.")
-    async def order_update(self, info: Info, input: OrderUpdateInput) -> OrderPayload:
+    async def order_update(self, info: Info, input: Annotated[OrderUpdateInput, _INPUT]) -> OrderPayload:
         """Update an order."""
         return order_payload(*await perform(info.context, "Order", input.command(), update_order))
 
     @strawberry.mutation(description="Say what is done so far.")
-    async def order_report_progress(self, info: Info, input: OrderProgressInput) -> OrderPayload:
+    async def order_report_progress(
+        self, info: Info, input: Annotated[OrderProgressInput, _INPUT]
+    ) -> OrderPayload:
         """Report progress."""
         return order_payload(*await perform(info.context, "Order", input.command(), report_progress))
 
     @strawberry.mutation(description="Say who is assigned.")
-    async def order_assign(self, info: Info, input: OrderAssignInput) -> OrderPayload:
+    async def order_assign(self, info: Info, input: Annotated[OrderAssignInput, _INPUT]) -> OrderPayload:
         """Assign people."""
         return order_payload(*await perform(info.context, "Order", input.command(), assign_order))
 
     @strawberry.mutation(description="Take a rejected order back to draft, as its next revision.")
-    async def order_revise(self, info: Info, input: OrderReviseInput) -> OrderPayload:
+    async def order_revise(self, info: Info, input: Annotated[OrderReviseInput, _INPUT]) -> OrderPayload:
         """Revise an order."""
         return await _step(info, input, OrderAction.REVISE)
 
     @strawberry.mutation(description="Submit a draft for approval 提交.")
-    async def order_submit(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_submit(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.SUBMIT)
 
     @strawberry.mutation(
         description="Approve a submitted order 批准; never one's own, within the project's limit unless granted beyond it."
     )
-    async def order_approve(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_approve(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.APPROVE)
 
     @strawberry.mutation(description="Reject a submitted order 驳回; needs a note.")
-    async def order_reject(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_reject(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.REJECT)
 
     @strawberry.mutation(
         description="Release an approved order for work 下达; somebody must be there to do it."
     )
-    async def order_release(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_release(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.RELEASE)
 
     @strawberry.mutation(description="Start work 开工.")
-    async def order_start(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_start(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.START)
 
     @strawberry.mutation(description="Stop work for a while 暂停; needs a note.")
-    async def order_hold(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_hold(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.HOLD)
 
     @strawberry.mutation(description="Go on with work 复工.")
-    async def order_resume(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_resume(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.RESUME)
 
     @strawberry.mutation(description="Say that all work is done 完工; every line must be.")
-    async def order_complete(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_complete(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.COMPLETE)
 
     @strawberry.mutation(description="Accept completed work 验收.")
-    async def order_accept(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_accept(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.ACCEPT)
 
     @strawberry.mutation(description="Settle an accepted order 结算.")
-    async def order_settle(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_settle(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.SETTLE)
 
     @strawberry.mutation(description="Give an order up before completion 取消; needs a note.")
-    async def order_cancel(self, info: Info, input: OrderActionInput) -> OrderPayload:
+    async def order_cancel(self, info: Info, input: Annotated[OrderActionInput, _INPUT]) -> OrderPayload:
         """Take the step."""
         return await _step(info, input, OrderAction.CANCEL)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from resolvers import queries
+from resolvers.arguments import After, Before, First, GlobalId, GlobalIds, Last, OptionalGlobalId, Search
 from resolvers.context import Info
 from resolvers.relations import given, paging
 from schema.enums import OrderGrouping, SortDirection
@@ -17,6 +18,13 @@ from schema.node import Connection, Node
 from schema.orders import Order
 from schema.parties import CostCode, Organization, Project, User
 from schema.totals import OrderStatistics, Viewer
+
+_Orders = Annotated[OrderFilter | None, argument(description="Which orders.")]
+_Events = Annotated[EventFilter | None, argument(description="Which events.")]
+_Sort = Annotated[list[OrderOrder] | None, argument(description="By what to sort, in turn.")]
+_Groups = Annotated[list[OrderGrouping] | None, argument(description="By what to group, in turn.")]
+_Code = Annotated[str | None, argument(description="Its code.")]
+_Number = Annotated[str | None, argument(description="Its number.")]
 
 
 @strawberry.type(
@@ -33,12 +41,12 @@ class Query:
     @strawberry.field(
         description="The object of a global id; null where it doesn't exist or may not be read."
     )
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(self, info: Info, id: GlobalId) -> Node | None:
         """Return any object."""
         return as_api(await queries.node(info.context, id))
 
     @strawberry.field(description="The objects of up to 100 global ids, in the same order.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(self, info: Info, ids: GlobalIds) -> list[Node | None]:
         """Return any objects."""
         return as_api(await queries.nodes(info.context, ids))
 
@@ -46,10 +54,10 @@ class Query:
     def projects(
         self,
         info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
     ) -> Connection[Project]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
@@ -57,7 +65,10 @@ class Query:
 
     @strawberry.field(description="One project, by exactly one of id and code.")
     async def project(
-        self, info: Info, id: strawberry.ID | None = UNSET, code: str | None = UNSET
+        self,
+        info: Info,
+        id: OptionalGlobalId = UNSET,
+        code: _Code = UNSET,
     ) -> Project | None:
         """Return it."""
         return as_api(await queries.by_id_or(info.context, "Project", given(id), "code", given(code)))
@@ -66,11 +77,11 @@ class Query:
     def organizations(
         self,
         info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        search: str | None = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+        search: Search = UNSET,
     ) -> Connection[Organization]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
@@ -80,11 +91,11 @@ class Query:
     def users(
         self,
         info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        search: str | None = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+        search: Search = UNSET,
     ) -> Connection[User]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
@@ -94,11 +105,11 @@ class Query:
     def cost_codes(
         self,
         info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        search: str | None = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+        search: Search = UNSET,
     ) -> Connection[CostCode]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
@@ -108,12 +119,12 @@ class Query:
     def orders(
         self,
         info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        filter: OrderFilter | None = UNSET,
-        order_by: list[OrderOrder] | None = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+        filter: _Orders = UNSET,
+        order_by: _Sort = UNSET,
     ) -> Connection[Order]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)
@@ -123,14 +134,20 @@ class Query:
 
     @strawberry.field(description="One order, by exactly one of id and number.")
     async def order(
-        self, info: Info, id: strawberry.ID | None = UNSET, number: str | None = UNSET
+        self,
+        info: Info,
+        id: OptionalGlobalId = UNSET,
+        number: _Number = UNSET,
     ) -> Order | None:
         """Return it."""
         return as_api(await queries.by_id_or(info.context, "Order", given(id), "number", given(number)))
 
     @strawberry.field(description="Totals of orders, and of groups of them.")
     async def order_statistics(
-        self, info: Info, filter: OrderFilter | None = UNSET, group_by: list[OrderGrouping] | None = UNSET
+        self,
+        info: Info,
+        filter: _Orders = UNSET,
+        group_by: _Groups = UNSET,
     ) -> OrderStatistics:
         """Return the totals."""
         wanted = given(filter) or OrderFilter()
@@ -140,11 +157,11 @@ class Query:
     def events(
         self,
         info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        filter: EventFilter | None = UNSET,
+        first: First = UNSET,
+        after: After = UNSET,
+        last: Last = UNSET,
+        before: Before = UNSET,
+        filter: _Events = UNSET,
     ) -> Connection[Event]:
         """Return them."""
         arguments = paging(info.context, first, after, last, before)

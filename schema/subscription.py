@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from domain.identifiers import parse_key
 from resolvers.context import Info
@@ -29,9 +30,15 @@ class Subscription:
     async def order_changed(
         self,
         info: Info,
-        project_id: strawberry.ID | None = UNSET,
-        order_ids: list[strawberry.ID] | None = UNSET,
-        states: list[OrderState] | None = UNSET,
+        project_id: Annotated[
+            strawberry.ID | None, argument(description="Orders of this project only.")
+        ] = UNSET,
+        order_ids: Annotated[
+            list[strawberry.ID] | None, argument(description="These orders only, at most 500.")
+        ] = UNSET,
+        states: Annotated[
+            list[OrderState] | None, argument(description="Orders that are in one of these states now.")
+        ] = UNSET,
     ) -> AsyncGenerator[OrderChange]:
         """Follow orders."""
         ids, wanted = given(order_ids), given(states)

@@ -217,8 +217,10 @@ def _reported() -> Generator[None]:
         yield
     except (ServeError, SettingsError, StoreError) as error:
         _fail(str(error), error)
-    # Looked up only when something is raised, so that a command that fails at once imports no more than that.
-    except _known_errors() as error:
+    except Exception as error:
+        # Looked up only now, so that a command that fails at once imports no more than it needs.
+        if not isinstance(error, _known_errors()):
+            raise
         _fail(_told(error), error)
 
 

@@ -24,7 +24,13 @@ from graphql import (
 )
 
 _REMEMBERED = 1_000
+_REMEMBERED_CHARACTERS = 1_000_000
+"""A parsed document takes some two hundred times the memory of its text."""
+
 _ERRORS_REPORTED = 5
+_PARSER_LIMITS = {"tokens. Parsing aborted.": "TOO_MANY_TOKENS", "too deeply. Parsing aborted.": "TOO_DEEP"}
+"""How graphql-core ends the messages of its own limits, which have no type of their own."""
+
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 
 
@@ -66,6 +72,7 @@ class Documents:
         self.schema = schema
         self._limits = limits
         self._known: OrderedDict[tuple[str, bool], Prepared | list[GraphQLError]] = OrderedDict()
+        self._known_characters = 0
 
     def prepare(self, text: str, *, is_anonymous: bool) -> Prepared | list[GraphQLError]:
         """Return the prepared document, or what is wrong with it, at most 5 errors.
@@ -76,8 +83,10 @@ class Documents:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._prepare(text, is_anonymous=is_anonymous)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            self._known_characters += len(text)
+            while len(self._known) > _REMEMBERED or self._known_characters > _REMEMBERED_CHARACTERS:
+                (forgotten, _), _ = self._known.popitem(last=False)
+                self._known_characters -= len(forgotten)
         else:
             self._known.move_to_end(key)
         return found
@@ -86,7 +95,7 @@ class Documents:
         try:
             document = parse(text, max_tokens=self._limits.tokens)
         except GraphQLError as error:
-            return [_coded(error, "GRAPHQL_PARSE_FAILED")]
+            return [_coded(error, _parse_failure(error))]
         except RecursionError:
             return [GraphQLError("The document is nested too deeply.", extensions={"code": "TOO_DEEP"})]
         rules = [*specified_rules, NoSchemaIntrospectionCustomRule] if is_anonymous else list(specified_rules)
@@ -154,6 +163,13 @@ def _measure(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefin
         return _Measure(depth, aliases, top_fields)
 
     return measure(selections)
+
+
+def _parse_failure(error: GraphQLError) -> str:
+    for ending, code in _PARSER_LIMITS.items():
+        if error.message.endswith(ending):
+            return code
+    return "GRAPHQL_PARSE_FAILED"
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:

@@ -99,14 +99,18 @@ class GraphQLEndpoint:
         prepared, operation = found
         if operation.operation is OperationType.SUBSCRIPTION:
             raise HttpFailure(400, "SUBSCRIPTION_OVER_HTTP", "Subscriptions run over WebSocket.")
-        if request.method == "GET" and operation.operation is not OperationType.QUERY:
+        if request.method != "POST" and operation.operation is not OperationType.QUERY:
             raise HttpFailure(405, "MUTATION_OVER_GET", "Mutations take POST.", {"Allow": "POST"})
         content = await self._executor.respond(prepared, operation, asked.variables, context)
         status = 400 if "data" not in content and media_type == GRAPHQL_JSON else 200
         return _response(content, status, media_type, facts)
 
     async def _asked(self, request: Request) -> GraphQLRequest:
-        if request.method == "GET":
+        # Whoever routes GET here sends HEAD too.
+        if request.method != "POST":
+            # No page can make a browser send this header to another site without being asked first.
+            if not any(each in request.headers.get("accept", "") for each in (GRAPHQL_JSON, PLAIN_JSON)):
+                raise HttpFailure(406, "NOT_ACCEPTABLE", f"A GET accepts {GRAPHQL_JSON} or {PLAIN_JSON}.")
             parameters: dict[str, Any] = dict(request.query_params)
             for name in ("variables", "extensions"):
                 if parameters.get(name):

@@ -101,8 +101,9 @@ def _line(change: dict[str, Any]) -> str:
     if change["resyncRequired"]:
         return "Some changes were missed; read again what you need."
     event, order = change["event"], change["order"]
+    actor = event and event["actor"]
     amount = "hidden" if "amount" in order["hiddenFields"] else order["amount"] or "-"
-    what = f"{event['type']} by {(event['actor'] or {}).get('name', 'somebody')}" if event else "changed"
+    what = f"{event['type']} by {actor['name'] if actor else 'somebody'}" if event else "changed"
     return (
         f"{order['number']}  {order['state']:<12} {order['percentComplete']:>6}%  {amount:>14}  "
         f"{order['title']}  ({what})"

@@ -18,19 +18,41 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
-    get_named_type,
 )
 
 # Commands that take nothing but what every command takes.
 STEPS = (
-    "orderSubmit orderApprove orderReject orderRelease orderStart orderHold orderResume orderComplete orderAccept"
-    " orderSettle orderCancel"
-).split()
+    "orderSubmit",
+    "orderApprove",
+    "orderReject",
+    "orderRelease",
+    "orderStart",
+    "orderHold",
+    "orderResume",
+    "orderComplete",
+    "orderAccept",
+    "orderSettle",
+    "orderCancel",
+)
 _SORTS = ("NUMBER", "CREATED_AT", "UPDATED_AT", "DUE_ON", "PRIORITY", "AMOUNT", "STATE")
 _ROOTS = (
-    "orders orders orders order orderStatistics orderStatistics events events node nodes viewer project projects"
-    " organizations users costCodes"
-).split()
+    "orders",
+    "orders",
+    "orders",
+    "order",
+    "orderStatistics",
+    "orderStatistics",
+    "events",
+    "events",
+    "node",
+    "nodes",
+    "viewer",
+    "project",
+    "projects",
+    "organizations",
+    "users",
+    "costCodes",
+)
 
 
 @dataclass
@@ -83,14 +105,18 @@ class Author:
     def _selection(self, kind: GraphQLNamedType, depth: int, *, always_alias: bool = False) -> str:
         if isinstance(kind, GraphQLInterfaceType):
             members = self._schema.get_possible_types(kind)
-            chosen = self._chance.sample(list(members), min(len(members), 3))
+            chosen = self._chance.sample(list(members), min(len(members), 2))
             # A field of one member may have another type in the next, so that both need names of their own.
-            parts = [f"... on {each.name} {self._selection(each, depth, always_alias=True)}" for each in chosen]
+            parts = [
+                f"... on {each.name} {self._selection(each, depth, always_alias=True)}" for each in chosen
+            ]
             return f"{{ __typename id {' '.join(parts)} }}"
         assert isinstance(kind, GraphQLObjectType)
-        names = [name for name in kind.fields if depth > 1 or not _is_nested(kind.fields[name])]
+        names = [name for name in kind.fields if depth > 1 or not self._is_nested(kind.fields[name])]
         chosen = self._chance.sample(names, min(len(names), self._chance.randint(3, 9)))
-        body = " ".join(self._field(kind.fields[name], name, depth, always_alias=always_alias) for name in chosen)
+        body = " ".join(
+            self._field(kind.fields[name], name, depth, always_alias=always_alias) for name in chosen
+        )
         match self._chance.randrange(6):
             case 0:
                 name = self._new_name("F")
@@ -104,8 +130,14 @@ class Author:
     def _field(self, found: GraphQLField, name: str, depth: int, *, always_alias: bool = False) -> str:
         alias = f"{self._new_name('a')}: " if always_alias or self._chance.random() < 0.1 else ""
         arguments = self._arguments(name, list(found.args))
-        selection = self._selection(get_named_type(found.type), depth - 1) if _is_nested(found) else ""
+        selection = self._selection(self._type_of(found), depth - 1) if self._is_nested(found) else ""
         return f"{alias}{name}{arguments} {selection}"
+
+    def _type_of(self, found: GraphQLField) -> GraphQLNamedType:
+        return self._schema.type_map[str(found.type).strip("[]!")]
+
+    def _is_nested(self, found: GraphQLField) -> bool:
+        return isinstance(self._type_of(found), GraphQLObjectType | GraphQLInterfaceType)
 
     def _new_name(self, start: str) -> str:
         self._names += 1
@@ -187,7 +219,3 @@ def _sort_of(cursor: str) -> str:
     if tie.lstrip("-") != "id" or not names or not {name for name, _ in names} <= set(_SORTS):
         return ""
     return f"[{', '.join(f'{{field: {name}, direction: {direction}}}' for name, direction in names)}]"
-
-
-def _is_nested(found: GraphQLField) -> bool:
-    return isinstance(get_named_type(found.type), GraphQLObjectType | GraphQLInterfaceType)

@@ -29,13 +29,27 @@ from tests.fuzz.canaries import Canaries, as_text, plant
 from tests.fuzz.documents import Author, Knowledge
 from tests.fuzz.plain_scopes import TABLES, Judge, World, read_world
 
-QUERIES_PER_PERSON = 60
+QUERIES_PER_PERSON = 40
 COMMANDS_PER_PERSON = 8
 PERSONAS = (
-    "admin director finance auditor pm engineer buyer foreman worker contractor contractor2 customer"
-    " customer2 partner stranger everywhere"
-).split()
-EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED"}
+    "admin",
+    "director",
+    "finance",
+    "auditor",
+    "pm",
+    "engineer",
+    "buyer",
+    "foreman",
+    "worker",
+    "contractor",
+    "contractor2",
+    "customer",
+    "customer2",
+    "partner",
+    "stranger",
+    "everywhere",
+)
+EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED", "TOO_MANY_ALIASES"}
 CURSOR = re.compile(r'"(?:cursor|startCursor|endCursor)": "([A-Za-z0-9_-]+)"')
 
 # Beside the personas: a program without roles of its own, somebody without any role, and somebody with several.
@@ -126,6 +140,7 @@ async def asked(mine: Mine, who: str | None, document: str) -> str:
     return content
 
 
+@pytest.mark.slow
 async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
     mine: Mine, schema: GraphQLSchema, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -328,15 +343,15 @@ async def test_totals_leave_hidden_amounts_out_and_say_so(mine: Mine) -> None:
     own, other = in_project_rows(mine, "P-001"), in_project_rows(mine, "P-002")
     total = format(sum(row["amount"] for row in own), "f")
     statistics = answer.data["orderStatistics"]
-    statistics["groups"].sort(key=lambda group: group["project"]["code"])
+    groups: dict[str, Any] = {each["project"]["code"]: each for each in statistics.pop("groups")}
     assert statistics == {
         "count": len(own) + len(other),
         "amount": total,
         "isPartial": True,
-        "groups": [
-            {"count": len(own), "amount": total, "isPartial": False, "project": {"code": "P-001"}},
-            {"count": len(other), "amount": None, "isPartial": True, "project": {"code": "P-002"}},
-        ],
+    }
+    assert groups == {
+        "P-001": {"count": len(own), "amount": total, "isPartial": False, "project": {"code": "P-001"}},
+        "P-002": {"count": len(other), "amount": None, "isPartial": True, "project": {"code": "P-002"}},
     }
 
 

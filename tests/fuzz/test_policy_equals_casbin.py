@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import ColumnElement, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -26,7 +27,7 @@ from schema.build import build_schema
 from tests.fuzz.plain_scopes import TABLES, Judge, PlainRow, World, read_world
 
 VIEWERS = 300
-ROWS_PER_QUESTION = 25
+ROWS_PER_QUESTION = 20
 TYPES_PER_VIEWER = 4
 SEED = 20_260
 
@@ -107,6 +108,7 @@ def check_row(judge: Judge, question: Question, row: PlainRow, seen: dict[str, A
     return len(hidden)
 
 
+@pytest.mark.slow
 async def test_rows_and_masks_equal_casbin(demo_database_url: str) -> None:
     build_schema()
     engine = create_async_engine(demo_database_url, poolclass=NullPool)
@@ -128,6 +130,7 @@ async def test_rows_and_masks_equal_casbin(demo_database_url: str) -> None:
     assert hidden > 1_000, hidden
 
 
+@pytest.mark.slow
 async def test_deeds_on_orders_equal_casbin(demo_database_url: str) -> None:
     build_schema()
     engine = create_async_engine(demo_database_url, poolclass=NullPool)

@@ -121,7 +121,7 @@ class SlowHasher:
 
 async def until_running(hasher: SlowHasher, count: int) -> None:
     async with asyncio.timeout(10):
-        while hasher.running != count:  # noqa: ASYNC110  (threads tell no event loop)
+        while hasher.running != count:
             await asyncio.sleep(0.001)
 
 

@@ -28,7 +28,9 @@ def life_cycle() -> str:
 
 
 @pytest.mark.parametrize(
-    ("part", "wanted"), [("settings", settings_table()), ("life cycle", life_cycle())], ids=["settings", "life_cycle"]
+    ("part", "wanted"),
+    [("settings", settings_table()), ("life cycle", life_cycle())],
+    ids=["settings", "life_cycle"],
 )
 def test_readme_golden_part_is_what_the_code_says(part: str, wanted: str) -> None:
     text = README.read_text("utf-8")

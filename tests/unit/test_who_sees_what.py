@@ -7,7 +7,7 @@ import re
 from policies.readers import default_rulebook
 from policies.roles import Role
 from policies.table import render
-from tests.golden import assert_golden
+from tests.golden_files import assert_golden
 
 GUARDS = re.compile(r"^(?:Everything else of it|`[\w.]+` is): (.+)\.$", re.MULTILINE)
 ORDER_PRICE = (
