@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -107,12 +107,14 @@ async def plant(engine: AsyncEngine, world: World) -> Canaries:
 
 
 async def _overwrite(
-    connection: AsyncConnection, table: str, column: str, rows: list[dict[str, object]]
+    connection: AsyncConnection, table: str, column: str, rows: Sequence[Mapping[str, object]]
 ) -> None:
     # Through text, so that one statement serves numbers and texts alike; the column's type takes it from there.
     kind = {"amount": "numeric", "unit_price": "numeric", "approval_limit": "numeric"}.get(column, "text")
     value = "CAST(CAST(:value AS text) AS numeric) + 0.25" if kind == "numeric" else "'CANARY ' || :value"
-    await connection.execute(text(f"UPDATE {table} SET {column} = {value} WHERE id = :id"), rows)
+    await connection.execute(
+        text(f"UPDATE {table} SET {column} = {value} WHERE id = :id"), list(map(dict, rows))
+    )
 
 
 async def _plant_in_events(connection: AsyncConnection, world: World, canaries: Canaries) -> None:

@@ -134,7 +134,9 @@ class Author:
         return f"{alias}{name}{arguments} {selection}"
 
     def _type_of(self, found: GraphQLField) -> GraphQLNamedType:
-        return self._schema.type_map[str(found.type).strip("[]!")]
+        # graphql-core leaves open what lists and non-nulls hold.
+        name = str(found.type)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return self._schema.type_map[name.strip("[]!")]
 
     def _is_nested(self, found: GraphQLField) -> bool:
         return isinstance(self._type_of(found), GraphQLObjectType | GraphQLInterfaceType)

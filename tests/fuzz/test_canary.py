@@ -29,7 +29,7 @@ from tests.fuzz.canaries import Canaries, as_text, plant
 from tests.fuzz.documents import Author, Knowledge
 from tests.fuzz.plain_scopes import TABLES, Judge, World, read_world
 
-QUERIES_PER_PERSON = 40
+QUERIES_PER_PERSON = 30
 COMMANDS_PER_PERSON = 8
 PERSONAS = (
     "admin",

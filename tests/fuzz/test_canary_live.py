@@ -61,7 +61,7 @@ def price_in(message: str) -> str:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until a condition holds of which nobody tells."""
-    while not holds():  # noqa: ASYNC110
+    while not holds():
         await asyncio.sleep(0.01)
 
 

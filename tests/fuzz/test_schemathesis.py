@@ -37,7 +37,7 @@ from schema.build import build_schema, graphql_schema
 from tests.e2e.personas import Personas
 from tests.e2e.server import demo_data, serving
 
-EXAMPLES_PER_FIELD = 20
+EXAMPLES_PER_FIELD = 10
 VIEWERS = ("director", "contractor")
 
 # Ending the session that asks would leave every document after it without a viewer.
