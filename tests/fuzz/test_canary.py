@@ -52,6 +52,21 @@ PERSONAS = (
 EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED", "TOO_MANY_ALIASES"}
 CURSOR = re.compile(r'"(?:cursor|startCursor|endCursor)": "([A-Za-z0-9_-]+)"')
 
+EVERYTHING = """{
+  orders(first: 100, orderBy: [{field: AMOUNT, direction: DESC}]) {
+    edges { cursor node {
+      amount hiddenFields customer { bankName } contractor { bankAccount }
+      project { approvalLimit manager { phone } } lines(first: 3) { nodes { unitPrice amount } }
+      assignments { user { email } } events(first: 3) { nodes { changes { field before after } } }
+    } }
+  }
+  organizations(first: 100) { nodes { bankName bankAccount } }
+  users(first: 100) { nodes { email phone } }
+  projects(first: 100) { nodes { approvalLimit } }
+  events(first: 100, filter: {types: ["UserAdded", "OrderCreated"]}) { nodes { changes { field before after } } }
+  added: events(first: 100, filter: {types: ["UserAdded"]}) { nodes { changes { field before after } } }
+}"""
+
 # Beside the personas: a program without roles of its own, somebody without any role, and somebody with several.
 EXTRA_PEOPLE = """
 INSERT INTO app_user (id, username, name, organization_id, password_hash, version)
@@ -149,7 +164,7 @@ async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
     with capture_logs() as logs:
         for who in PERSONAS:
             author = Author(schema, knowledge := mine.knowledge(), random.Random(f"canary {who}"))
-            everything: list[str] = []
+            everything = [await asked(mine, who, EVERYTHING)]
             for _ in range(QUERIES_PER_PERSON):
                 everything.append(await asked(mine, who, author.query()))
                 for cursor in CURSOR.findall(everything[-1]):
