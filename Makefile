@@ -82,7 +82,7 @@ floors: setup-dev
 	$(BIN)/lint-imports
 
 pytest: setup-dev
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Not EOMS_GOLDEN: the server refuses settings it does not know.
 golden: setup-dev

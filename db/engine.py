@@ -57,6 +57,8 @@ def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
         hide_parameters=True,
         connect_args={
             "timeout": limits.connect_seconds,
+            # The server's own limit comes first; this one is for a server that is frozen or out of reach.
+            "command_timeout": limits.statement_seconds + limits.connect_seconds,
             "server_settings": {
                 "application_name": "eoms",
                 "timezone": "UTC",

@@ -49,7 +49,7 @@ class Grants:
         self._cache_seconds = cache_seconds
         self._generation = 0
         self._changed: list[Callable[[UserId], object]] = []
-        self._missed: list[Callable[[], None]] = []
+        self._missed: list[Callable[[], object]] = []
 
     async def __aenter__(self) -> Self:
         await self._notices.__aenter__()
@@ -99,7 +99,7 @@ class Grants:
         """Call `callback` when something about a user changed, perhaps more than once for one change."""
         self._changed.append(callback)
 
-    def on_gap(self, callback: Callable[[], None]) -> None:
+    def on_gap(self, callback: Callable[[], object]) -> None:
         """Call `callback` when changes may have been missed, about anybody."""
         self._missed.append(callback)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ class Context:
         self.viewer = viewer
         self._reads: Reads | None = None
         self._run: CommandRun | None = None
+        self._is_over = False
 
     @property
     def signed_in(self) -> Viewer:
@@ -71,6 +73,10 @@ class Context:
     @property
     def reads(self) -> Reads:
         """Return what the viewer can read; raise `Unauthenticated`."""
+        if self._is_over:
+            # A field beside one whose error ended the answer is still on its way; a connection that it
+            # opened now, nobody would give back.
+            raise CancelledError
         if self._reads is None:
             self._reads = self._reading(ReadSession(self.runtime.database.read))
         return self._reads
@@ -115,6 +121,7 @@ class Context:
 
     async def close(self) -> None:
         """Give everything back; a command that was not settled is rolled back."""
+        self._is_over = True
         await self._drop_reads()
         if self._run is not None:
             run, self._run = self._run, None

@@ -70,6 +70,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
     )
     # Whoever loses a right loses his sockets; those that still have one come back and are asked again.
     runtime.grants.on_change(sockets.revoke)
+    runtime.grants.on_gap(lambda: [sockets.revoke(user_id) for user_id in sockets.user_ids])
     health = Health(database, redis)
 
     @asynccontextmanager

@@ -63,6 +63,7 @@ class Executor:
                 variable_values=dict(variables),
                 operation_name=operation.name.value if operation.name else None,
                 context_value=context,
+                hide_suggestions=context.viewer is None,
             )
             executed = await result if isawaitable(result) else result
             assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
@@ -92,6 +93,7 @@ class Executor:
                 variable_values=dict(variables),
                 operation_name=operation.name.value if operation.name else None,
                 context_value=context,
+                hide_suggestions=context.viewer is None,
             )
             opened = await source if isawaitable(source) else source
             if isinstance(opened, ExecutionResult):

@@ -106,10 +106,6 @@ def test_stopped_postgres_is_named_and_requests_fail_fast_until_it_is_back(world
     asyncio.run(assert_stream_tells_the_feed(world.urls))
 
 
-@pytest.mark.xfail(
-    reason="db/engine.py gives asyncpg no command_timeout, so a frozen server is waited for without end",
-    raises=httpx.ReadTimeout,
-)
 def test_frozen_postgres_is_named_and_requests_fail_fast_until_it_thaws(world: World) -> None:
     with _frozen(_processes(_postmaster(world.stores_dir))):
         with _fast():

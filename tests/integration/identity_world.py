@@ -118,5 +118,5 @@ async def redis_client(redis_url: str) -> AsyncGenerator[Redis]:
 
 async def eventually(is_so: Callable[[], bool], wait_seconds: float = 10) -> None:
     async with asyncio.timeout(wait_seconds):
-        while not is_so():  # noqa: ASYNC110  (what we wait for is told by no event)
+        while not is_so():
             await asyncio.sleep(0.005)

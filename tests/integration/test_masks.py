@@ -278,7 +278,6 @@ async def test_anonymous_is_not_told_what_he_might_have_meant(api: Api, document
     assert "Did you mean" not in str(answer.content)
 
 
-@pytest.mark.xfail(reason="the executor coerces variables without hide_suggestions", strict=True)
 async def test_variables_of_the_anonymous_are_not_answered_with_suggestions(api: Api) -> None:
     answer = await api.ask(
         "query ($filter: OrderFilter!) { orders(first: 1, filter: $filter) { totalCount } }",

@@ -216,5 +216,5 @@ async def hear_end(client: ClientConnection) -> tuple[int, str]:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
-        while not is_so():  # noqa: ASYNC110 (what is waited for has no event)
+        while not is_so():
             await asyncio.sleep(0.01)

@@ -361,15 +361,26 @@ _TRIGGERS = (
     END $$
     """,
     """
+    CREATE TRIGGER app_user_gone_tells_grants AFTER DELETE ON app_user
+        FOR EACH ROW EXECUTE FUNCTION tell_grants_changed()
+    """,
+    """
+    CREATE TRIGGER session_gone_tells_grants AFTER DELETE ON session
+        FOR EACH ROW EXECUTE FUNCTION tell_grants_changed()
+    """,
+    """
     CREATE TRIGGER membership_tells_grants AFTER INSERT OR UPDATE OR DELETE ON membership
         FOR EACH ROW EXECUTE FUNCTION tell_grants_changed()
     """,
     """
-    CREATE TRIGGER app_user_tells_grants AFTER UPDATE OR DELETE ON app_user
-        FOR EACH ROW EXECUTE FUNCTION tell_grants_changed()
+    CREATE TRIGGER app_user_tells_grants AFTER UPDATE ON app_user
+        FOR EACH ROW WHEN (
+            OLD.disabled_at IS DISTINCT FROM NEW.disabled_at OR OLD.organization_id <> NEW.organization_id
+        ) EXECUTE FUNCTION tell_grants_changed()
     """,
     """
-    CREATE TRIGGER session_tells_grants AFTER UPDATE OR DELETE ON session
-        FOR EACH ROW EXECUTE FUNCTION tell_grants_changed()
+    CREATE TRIGGER session_tells_grants AFTER UPDATE ON session
+        FOR EACH ROW WHEN (OLD.revoked_at IS DISTINCT FROM NEW.revoked_at)
+        EXECUTE FUNCTION tell_grants_changed()
     """,
 )
