@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import pytest
@@ -29,8 +30,13 @@ async def notices(api: Api) -> AsyncGenerator[list[str]]:
     """What is told on the channel, as it comes."""
     heard: list[str] = []
     url = api.database.write.url.render_as_string(hide_password=False).replace("+asyncpg", "")
-    connection = await asyncpg.connect(url)  # pyright: ignore[reportUnknownMemberType]
-    await connection.add_listener(CHANNEL, lambda *told: heard.append(str(told[-1])))  # pyright: ignore[reportUnknownMemberType, reportUnknownLambdaType, reportUnknownArgumentType]
+    # Any: asyncpg has no types.
+    connection: Any = await asyncpg.connect(url)  # pyright: ignore[reportUnknownMemberType]
+
+    def hear(_connection: object, _pid: int, _channel: str, payload: str) -> None:
+        heard.append(payload)
+
+    await connection.add_listener(CHANNEL, hear)
     yield heard
     await connection.close()
 
