@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import pytest
@@ -31,7 +31,7 @@ async def notices(api: Api) -> AsyncGenerator[list[str]]:
     heard: list[str] = []
     url = api.database.write.url.render_as_string(hide_password=False).replace("+asyncpg", "")
     # Any: asyncpg has no types.
-    connection: Any = await asyncpg.connect(url)  # pyright: ignore[reportUnknownMemberType]
+    connection = await cast("Any", asyncpg).connect(url)
 
     def hear(_connection: object, _pid: int, _channel: str, payload: str) -> None:
         heard.append(payload)
