@@ -24,6 +24,8 @@ class Database:
 
     write: AsyncEngine
     read: AsyncEngine
+    current: AsyncEngine
+    """Snapshots that are never behind the primary, for whoever has just been told of a change."""
 
     async def close(self) -> None:
         """Close every connection of both pools."""
@@ -31,20 +33,19 @@ class Database:
         await self.write.dispose()
 
 
+_SNAPSHOT: dict[str, str | bool] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
 def open_database(write_url: str, read_url: str, write: PoolLimits, read: PoolLimits) -> Database:
     """Return a database whose pools are empty until they are first used; URLs are `postgresql+asyncpg://…`."""
-    return Database(
-        write=_engine(write_url, write, read_only=False),
-        read=_engine(read_url, read, read_only=True),
-    )
+    primary = _engine(write_url, write, read_only=False)
+    snapshots = _engine(read_url, read, read_only=True)
+    current = snapshots if read_url == write_url else primary.execution_options(**_SNAPSHOT)
+    return Database(write=primary, read=snapshots, current=current)
 
 
 def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
-    options: dict[str, str | bool] = (
-        {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        if read_only
-        else {"isolation_level": "READ COMMITTED"}
-    )
+    options = _SNAPSHOT if read_only else {"isolation_level": "READ COMMITTED"}
     return create_async_engine(
         url,
         pool_size=limits.size,

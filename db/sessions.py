@@ -14,6 +14,7 @@ from sqlalchemy import Executable, RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from db.faults import translated
+from domain.errors import Unavailable
 
 
 class ReadSession:
@@ -27,6 +28,8 @@ class ReadSession:
         self._connection = borrowed
         self._is_borrowed = borrowed is not None
         self._turn = asyncio.Lock()
+        self.has_failed = False
+        """Whether a statement has failed: the transaction that it ran in can then keep nothing any more."""
         self.statement_count = 0
 
     # Any: a statement's parameters are as various as its columns' types.
@@ -38,7 +41,11 @@ class ReadSession:
                     assert self._engine is not None, "a read session has an engine or a borrowed connection"
                     self._connection = await self._engine.connect()
                 self.statement_count += 1
-                result = await self._connection.execute(statement, dict(parameters))
+                try:
+                    result = await self._connection.execute(statement, dict(parameters))
+                except BaseException:
+                    self.has_failed = True
+                    raise
                 return result.mappings().all()
 
     async def close(self) -> None:
@@ -54,15 +61,22 @@ class WriteSession:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.orm = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+        self._readings: list[ReadSession] = []
 
     async def reading(self) -> ReadSession:
         """Return a session that reads what this transaction has written so far."""
         with translated():
             await self.orm.flush()
-            return ReadSession(borrowed=await self.orm.connection())
+            reading = ReadSession(borrowed=await self.orm.connection())
+            self._readings.append(reading)
+            return reading
 
     async def commit(self) -> None:
-        """Make it last; raise `Unavailable` where that can't be known."""
+        """Make it last; raise `Unavailable` where it can't be, or where that can't be known."""
+        if any(reading.has_failed for reading in self._readings):
+            # PostgreSQL has given the transaction up and would answer COMMIT with a rollback, without an error.
+            await self.rollback()
+            raise Unavailable
         try:
             with translated():
                 await self.orm.commit()

@@ -8,7 +8,8 @@ from it whether a row exists.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, cast
 
 from graphql import (
@@ -34,6 +35,9 @@ from policies.compiler import Policy
 
 Path = tuple[str, ...]
 
+PATHS_LIMIT = 100
+"""How many hidden selections are told of; who selects more of them hears of these."""
+
 
 @dataclass(frozen=True)
 class _Walk:
@@ -42,6 +46,8 @@ class _Walk:
     variables: VariableValues
     policy: Policy
     catalog: Catalog
+    known: dict[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
+    """The paths in each fragment, from where it is spread: fragments that spread each other are walked once."""
 
     def forbidden(
         self, kind: GraphQLNamedType | None, selections: SelectionSetNode, path: Path
@@ -56,9 +62,15 @@ class _Walk:
                 inner = kind if condition is None else self.schema.get_type(condition.name.value)
                 yield from self.forbidden(inner, selection.selection_set, path)
             elif isinstance(selection, FragmentSpreadNode):
-                fragment = self.fragments[selection.name.value]
-                inner = self.schema.get_type(fragment.type_condition.name.value)
-                yield from self.forbidden(inner, fragment.selection_set, path)
+                yield from ((*path, *each) for each in self._fragment(selection.name.value))
+
+    def _fragment(self, name: str) -> tuple[Path, ...]:
+        if name not in self.known:
+            fragment = self.fragments[name]
+            kind = self.schema.get_type(fragment.type_condition.name.value)
+            found = dict.fromkeys(self.forbidden(kind, fragment.selection_set, ()))
+            self.known[name] = tuple(islice(found, PATHS_LIMIT))
+        return self.known[name]
 
     def _field(self, kind: GraphQLNamedType | None, node: FieldNode, path: Path) -> Iterator[Path]:
         if (
@@ -103,4 +115,4 @@ def forbidden_paths(
         return []
     root = schema.get_root_type(operation.operation)
     walk = _Walk(schema, fragments, coerced, policy, catalog)
-    return list(dict.fromkeys(walk.forbidden(root, operation.selection_set, ())))
+    return list(islice(dict.fromkeys(walk.forbidden(root, operation.selection_set, ())), PATHS_LIMIT))

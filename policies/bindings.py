@@ -129,10 +129,20 @@ class Catalog:
 
     def guard_of(self, type_name: str, api_name: str) -> str | None:
         """Return the thing that guards a field of the API, null for fields of mere structure."""
-        binding = self.types.get(type_name)
-        if binding is None:
+        if type_name not in self.types:
             return self.guards.get((type_name, api_name))
-        return next((each.thing for each in binding.fields.values() if each.api_name == api_name), None)
+        found = self._field(type_name, api_name)
+        return found and found.thing
+
+    def source_of(self, type_name: str, api_name: str) -> Source | None:
+        """Return where a field of the API gets its value, null for fields of mere structure."""
+        found = self._field(type_name, api_name)
+        return found and found.source
+
+    def _field(self, type_name: str, api_name: str) -> FieldBinding | None:
+        binding = self.types.get(type_name)
+        fields = binding.fields.values() if binding else ()
+        return next((each for each in fields if each.api_name == api_name), None)
 
 
 catalog = Catalog()

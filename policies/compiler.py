@@ -16,7 +16,7 @@ from db.tables import Keyed
 from policies.bindings import Catalog, CatalogError, Column, FieldBinding, StoredColumn, ToOne, TypeBinding
 from policies.readers import is_guarded
 from policies.roles import Role
-from policies.rules import EVERYBODY, Rulebook
+from policies.rules import EVERYBODY, STAFF, Rulebook
 from policies.scope import ANYWHERE, Predicate, Scope, predicate, supports
 from policies.viewer import ViewerShape
 
@@ -99,6 +99,10 @@ class Policies:
 
     def __post_init__(self) -> None:
         self._by_shape: dict[ViewerShape, Policy] = {}
+
+    def may_introspect(self, shape: ViewerShape) -> bool:
+        """Return whether a viewer may look at the schema: staff may, outsiders and the anonymous may not."""
+        return any(STAFF in self.rulebook.rules.roles_of(held.role.value) for held in shape)
 
     def of(self, shape: ViewerShape) -> Policy:
         """Return the policy of a shape; shapes are few, as roles are."""

@@ -33,7 +33,10 @@ DEEDS = frozenset(
 EVERYBODY = "everybody"
 """The role of whoever is signed in, beside those he holds."""
 
-BASE_ROLES = frozenset({"staff", EVERYBODY})
+STAFF = "staff"
+"""The role that everybody in our own company inherits from."""
+
+BASE_ROLES = frozenset({STAFF, EVERYBODY})
 """Roles that nobody is given: others inherit from `staff`, all have `everybody`."""
 
 _ROLES = frozenset(role.value for role in Role) | BASE_ROLES

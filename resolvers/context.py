@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
+from asyncio import CancelledError, shield
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +71,11 @@ class Context:
         return self.viewer
 
     @property
+    def is_stranger(self) -> bool:
+        """Return whether the schema is none of this viewer's business."""
+        return self.viewer is None or not self.runtime.policies.may_introspect(self.viewer.shape)
+
+    @property
     def reads(self) -> Reads:
         """Return what the viewer can read; raise `Unauthenticated`."""
         if self._is_over:
@@ -114,6 +119,8 @@ class Context:
         await self._drop_reads()
         if self.claims is not None:
             self.viewer = await self.runtime.grants.viewer(self.claims)
+        # Not from a replica: it may not know yet what the feed has just told of.
+        self._reads = self._reading(ReadSession(self.runtime.database.current))
 
     async def rest(self) -> None:
         """Give back the snapshot: who waits for the next event must not keep a connection from others."""
@@ -135,7 +142,8 @@ class Context:
     async def _drop_reads(self) -> None:
         if self._reads is not None:
             reads, self._reads = self._reads, None
-            await reads.close()
+            # A second cancellation must not keep the connection from going back.
+            await shield(reads.close())
 
 
 Info = strawberry.Info[Context, None]

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -26,7 +28,7 @@ from schema.build import build_schema, graphql_schema
 from server.documents import DocumentLimits, Documents
 from server.execution import Executor
 from server.health import Health
-from server.http import GraphQLEndpoint
+from server.http import REQUEST_ID_HEADER, GraphQLEndpoint
 from server.live import Gate
 from server.settings import Settings, token_secret
 from server.stores import StoreUrls
@@ -43,14 +45,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
 
     Raises `CatalogError` or `RulesError` where schema and policy don't agree: such a server doesn't start.
     """
-    schema = graphql_schema(build_schema())
-    limits = DocumentLimits(
-        tokens=settings.max_document_tokens,
-        depth=settings.max_depth,
-        aliases=settings.max_aliases,
-        root_fields=settings.max_root_fields,
-    )
-    executor = Executor(schema, Documents(schema, limits), settings.max_node_count)
+    executor = _executor(settings)
     database = _database(settings, urls)
     redis = open_client(urls.redis_url)
     feed = Feed(
@@ -98,6 +93,15 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
             Route("/readyz", health.readyz, methods=["GET"]),
         ],
         lifespan=lifespan,
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", REQUEST_ID_HEADER],
+                expose_headers=[REQUEST_ID_HEADER],
+            )
+        ],
     )
     # uvicorn closes sockets before the lifespan ends; whoever stops it lets them go in good order first.
     app.state.gate = gate
@@ -110,6 +114,17 @@ async def _welcome(_request: Request) -> Response:
     return JSONResponse(
         {"name": "EOMS 工程订单管理系统", "graphql": "/graphql", "health": "/healthz", "ready": "/readyz"}
     )
+
+
+def _executor(settings: Settings) -> Executor:
+    schema = graphql_schema(build_schema())
+    limits = DocumentLimits(
+        tokens=settings.max_document_tokens,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        root_fields=settings.max_root_fields,
+    )
+    return Executor(schema, Documents(schema, limits), settings.max_node_count)
 
 
 def _database(settings: Settings, urls: StoreUrls) -> Database:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -28,6 +28,8 @@ _REMEMBERED_CHARACTERS = 1_000_000
 """A parsed document takes some two hundred times the memory of its text."""
 
 _ERRORS_REPORTED = 5
+_FRAGMENTS = 100
+_REPETITIONS = 20
 _PARSER_LIMITS = {"tokens. Parsing aborted.": "TOO_MANY_TOKENS", "too deeply. Parsing aborted.": "TOO_DEEP"}
 """How graphql-core ends the messages of its own limits, which have no type of their own."""
 
@@ -74,15 +76,15 @@ class Documents:
         self._known: OrderedDict[tuple[str, bool], Prepared | list[GraphQLError]] = OrderedDict()
         self._known_characters = 0
 
-    def prepare(self, text: str, *, is_anonymous: bool) -> Prepared | list[GraphQLError]:
+    def prepare(self, text: str, *, is_stranger: bool) -> Prepared | list[GraphQLError]:
         """Return the prepared document, or what is wrong with it, at most 5 errors.
 
-        The anonymous may not introspect, and are not told what they might have meant.
+        Strangers (the anonymous and outsiders) may not introspect, and are not told what they might have meant.
         """
-        key = (text, is_anonymous)
+        key = (text, is_stranger)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._prepare(text, is_anonymous=is_anonymous)
+            found = self._known[key] = self._prepare(text, is_stranger=is_stranger)
             self._known_characters += len(text)
             while len(self._known) > _REMEMBERED or self._known_characters > _REMEMBERED_CHARACTERS:
                 (forgotten, _), _ = self._known.popitem(last=False)
@@ -91,18 +93,21 @@ class Documents:
             self._known.move_to_end(key)
         return found
 
-    def _prepare(self, text: str, *, is_anonymous: bool) -> Prepared | list[GraphQLError]:
+    def _prepare(self, text: str, *, is_stranger: bool) -> Prepared | list[GraphQLError]:
         try:
             document = parse(text, max_tokens=self._limits.tokens)
         except GraphQLError as error:
             return [_coded(error, _parse_failure(error))]
         except RecursionError:
             return [GraphQLError("The document is nested too deeply.", extensions={"code": "TOO_DEEP"})]
-        rules = [*specified_rules, NoSchemaIntrospectionCustomRule] if is_anonymous else list(specified_rules)
+        crowded = _crowded(document)
+        if crowded:
+            return [crowded]
+        rules = [*specified_rules, NoSchemaIntrospectionCustomRule] if is_stranger else list(specified_rules)
         errors = validate(self.schema, document, rules, max_errors=_ERRORS_REPORTED)
         if errors:
             shown = [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors[:_ERRORS_REPORTED]]
-            return [_without_suggestion(error) for error in shown] if is_anonymous else shown
+            return [_without_suggestion(error) for error in shown] if is_stranger else shown
         prepared = Prepared(
             document,
             {
@@ -130,6 +135,40 @@ class Documents:
                     f"At most {self._limits.root_fields} root fields.",
                     extensions={"code": "TOO_MANY_ROOT_FIELDS"},
                 )
+
+
+def _crowded(document: DocumentNode) -> GraphQLError | None:
+    """Return what is wrong with a document in which one place says the same too often.
+
+    Validation compares every two selections of one name with each other, so this bound has to come before it.
+    """
+    fragments = [node for node in document.definitions if isinstance(node, FragmentDefinitionNode)]
+    if len(fragments) > _FRAGMENTS:
+        return GraphQLError(f"At most {_FRAGMENTS} fragments.", extensions={"code": "TOO_MANY_FRAGMENTS"})
+    waiting: list[SelectionSetNode] = [
+        node.selection_set
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode | OperationDefinitionNode)
+    ]
+    while waiting:
+        names: Counter[str] = Counter()
+        beside = [waiting.pop()]
+        while beside:
+            for selection in beside.pop().selections:
+                if isinstance(selection, InlineFragmentNode):
+                    # What stands in it stands, for the comparison, beside it.
+                    names["..."] += 1
+                    beside.append(selection.selection_set)
+                elif isinstance(selection, FragmentSpreadNode):
+                    names["..."] += 1
+                elif isinstance(selection, FieldNode):
+                    names[selection.alias.value if selection.alias else selection.name.value] += 1
+                    if selection.selection_set is not None:
+                        waiting.append(selection.selection_set)
+        if names and names.most_common(1)[0][1] > _REPETITIONS:
+            message = f"At most {_REPETITIONS} fields of one name, and fragments, in one selection."
+            return GraphQLError(message, extensions={"code": "TOO_MANY_REPETITIONS"})
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,10 @@ class Executor:
         self.documents = documents
 
     def prepare(
-        self, text: str, operation_name: str | None, *, is_anonymous: bool
+        self, text: str, operation_name: str | None, *, is_stranger: bool
     ) -> tuple[Prepared, OperationDefinitionNode] | list[GraphQLError]:
         """Return the document and the operation that is meant, or what is wrong."""
-        prepared = self.documents.prepare(text, is_anonymous=is_anonymous)
+        prepared = self.documents.prepare(text, is_stranger=is_stranger)
         if isinstance(prepared, list):
             return prepared
         try:
@@ -63,7 +63,7 @@ class Executor:
                 variable_values=dict(variables),
                 operation_name=operation.name.value if operation.name else None,
                 context_value=context,
-                hide_suggestions=context.viewer is None,
+                hide_suggestions=context.is_stranger,
             )
             executed = await result if isawaitable(result) else result
             assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
@@ -93,7 +93,7 @@ class Executor:
                 variable_values=dict(variables),
                 operation_name=operation.name.value if operation.name else None,
                 context_value=context,
-                hide_suggestions=context.viewer is None,
+                hide_suggestions=context.is_stranger,
             )
             opened = await source if isawaitable(source) else source
             if isinstance(opened, ExecutionResult):
@@ -110,7 +110,7 @@ class Executor:
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables
     ) -> Response | None:
         limit = self._max_nodes
-        if most_nodes(self.schema, operation, prepared.fragments, variables, limit) <= limit:
+        if most_nodes(self.schema, operation, prepared.fragments, variables, catalog) <= limit:
             return None
         return failure("TOO_MANY_NODES", f"An answer has at most {limit} nodes, counted from its page sizes.")
 

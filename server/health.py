@@ -33,8 +33,10 @@ class Health:
         return JSONResponse({"stores": stores}, status_code=200 if database and redis else 503)
 
     async def _ask_database(self) -> None:
-        async with self._database.read.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        # Both: a replica may answer while the primary, without which nobody can do anything, is gone.
+        for engine in (self._database.write, self._database.read):
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
 
     async def _ask_redis(self) -> None:
         await self._redis.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]  # typed for both worlds

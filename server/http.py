@@ -93,7 +93,7 @@ class GraphQLEndpoint:
         self, asked: GraphQLRequest, request: Request, facts: RequestFacts, media_type: str
     ) -> HttpResponse:
         context = await open_context(self._runtime, facts, bearer_token(request.headers.get("authorization")))
-        found = self._executor.prepare(asked.text, asked.operation_name, is_anonymous=context.viewer is None)
+        found = self._executor.prepare(asked.text, asked.operation_name, is_stranger=context.is_stranger)
         if isinstance(found, list):
             return _refused(found, media_type, facts)
         prepared, operation = found
@@ -108,7 +108,6 @@ class GraphQLEndpoint:
     async def _asked(self, request: Request) -> GraphQLRequest:
         # Whoever routes GET here sends HEAD too.
         if request.method != "POST":
-            # No page can make a browser send this header to another site without being asked first.
             if not any(each in request.headers.get("accept", "") for each in (GRAPHQL_JSON, PLAIN_JSON)):
                 raise HttpFailure(406, "NOT_ACCEPTABLE", f"A GET accepts {GRAPHQL_JSON} or {PLAIN_JSON}.")
             parameters: dict[str, Any] = dict(request.query_params)

@@ -42,12 +42,14 @@ class Gate(SocketGate[Claims]):
         if operation.text is None:
             raise MalformedRequest("MALFORMED_REQUEST", "`query` is a string.")
         facts = RequestFacts(operation.request_id, operation.address)
-        found = self._executor.prepare(operation.text, operation.operation_name, is_anonymous=False)
+        context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
+        found = self._executor.prepare(
+            operation.text, operation.operation_name, is_stranger=context.is_stranger
+        )
         if isinstance(found, list):
             yield {"errors": [told(error, facts.request_id) for error in found]}
             return
         prepared, meant = found
-        context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
         async with aclosing(
             self._executor.stream(prepared, meant, operation.variables, context)
         ) as responses:

@@ -39,7 +39,7 @@ async def assign_order(bench: Workbench, command: AssignOrder) -> UUID:
     """Assign them; return the order's id. A list that changes nothing leaves no event and no version."""
     order = await lock_order(bench, command.order_id, OrderAction.ASSIGN, command.expected_version)
     note = command.note and values.paragraph(command.note, values.NOTE_LENGTH, ("note",))
-    step = take_step(order.facts(), OrderAction.ASSIGN, await approver(bench, order), note)
+    step = take_step(order.facts(), OrderAction.ASSIGN, approver(bench, order), note)
     if len(command.assignments) > ASSIGNMENTS_LIMIT:
         raise InvalidInput("TOO_MANY", f"At most {ASSIGNMENTS_LIMIT} persons.", ("assignments",))
     known = {each.user_id: each for each in order.assignments}

@@ -56,7 +56,7 @@ async def report_progress(bench: Workbench, command: ReportProgress) -> UUID:
     """Record the report; return the order's id. Raises what `lock_order` and `take_step` raise, and `InvalidInput`."""
     order = await lock_order(bench, command.order_id, OrderAction.REPORT_PROGRESS, command.expected_version)
     note = command.note and values.paragraph(command.note, values.NOTE_LENGTH, ("note",))
-    step = take_step(order.facts(), OrderAction.REPORT_PROGRESS, await approver(bench, order), note)
+    step = take_step(order.facts(), OrderAction.REPORT_PROGRESS, approver(bench, order), note)
     moment = _moment(bench, order, command.occurred_at)
     reported = _reported(order, command)
     for line in order.lines:

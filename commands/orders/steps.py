@@ -25,7 +25,7 @@ async def step_order(bench: Workbench, command: StepOrder) -> UUID:
     """Take the step; return the order's id. Raises what `lock_order` and `take_step` raise."""
     order = await lock_order(bench, command.order_id, command.action, command.expected_version)
     note = command.note and values.paragraph(command.note, values.NOTE_LENGTH, ("note",))
-    step = take_step(order.facts(), command.action, await approver(bench, order), note)
+    step = take_step(order.facts(), command.action, approver(bench, order), note)
     order.row.state = step.target
     _note_effects(bench, order, command.action)
     return await leave(bench, order, step.event, note=note)
