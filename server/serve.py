@@ -75,10 +75,23 @@ def serve(settings: Settings, console: Console) -> None:
         _bound_socket(settings) as listener,
         _stopping_signals(),
         suppress(KeyboardInterrupt),
-        _imported_meanwhile("server.app"),
         Steps(console) as steps,
-        running_stores(settings, steps.begin) as urls,
     ):
+        application = _importing("server.app")
+        try:
+            _serve_on_stores(settings, console, steps, listener, application)
+        except Exception:
+            # Whoever tells the error may import what it needs for that.
+            application.join()
+            raise
+
+
+def _serve_on_stores(
+    settings: Settings, console: Console, steps: Steps, listener: socket.socket, application: Thread
+) -> None:
+    """Serve once the stores run and the application is imported."""
+    with running_stores(settings, steps.begin) as urls:
+        application.join()
         # Imported late: a taken port or a wrong setting is told without waiting for them.
         from db.migrate import upgrade
         from server.app import create_app
@@ -140,12 +153,22 @@ def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     )
 
 
-@contextmanager
-def _imported_meanwhile(module: str) -> Generator[None]:
-    """Import a module in a thread while the stores start: both take about a second, and they don't need each other."""
+def _importing(module: str) -> Thread:
+    """Import a module in a thread while the stores start: both take about a second, and they don't need each other.
+
+    Nobody may import anything of it before the thread is joined: of modules that import each other in a circle, two
+    threads can see each other's halves.
+    """
     # A daemon, for a stop in the first second must not wait for an import.
-    Thread(target=import_module, args=(module,), name="import", daemon=True).start()
-    yield
+    thread = Thread(target=_quietly_imported, args=(module,), name="import", daemon=True)
+    thread.start()
+    return thread
+
+
+def _quietly_imported(module: str) -> None:
+    # What can't be imported is told by whoever imports it in earnest.
+    with suppress(Exception):
+        import_module(module)
 
 
 @contextmanager
