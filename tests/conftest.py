@@ -36,6 +36,12 @@ STORES_VARIABLE = "TEST_STORES_DIR"
 TEMPLATE = "eoms_template"
 WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 DATABASE_NUMBERS = itertools.count(1)
+_POSTGRES_OPTIONS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    # Its workers are the superuser's: a test's database that one is looking at could not be dropped.
+    "autovacuum": "off",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def stores() -> Generator[StoreUrls]:
     """The run's PostgreSQL and Valkey. Without fsync: what a test run writes need not survive a power cut."""
     settings = Settings(data_dir=Path(os.environ[STORES_VARIABLE]) / "stores")
-    with running_stores(settings, _silence, {"fsync": "off", "full_page_writes": "off"}) as urls:
+    with running_stores(settings, _silence, _POSTGRES_OPTIONS) as urls:
         yield urls
 
 
