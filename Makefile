@@ -19,6 +19,7 @@ UV ?= uv
 WORKERS ?= auto
 ARGS ?=
 URL ?= http://127.0.0.1:8000
+URL ?= http://127.0.0.1:8000
 
 help:
 	@sed -n '3,10s/^# \{0,1\}//p' Makefile
