@@ -29,7 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from domain.events import Changes, Scalar
@@ -288,6 +288,61 @@ class RefreshTokenRow(Row):
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class ApiClientRow(Keyed):
+    """A program that calls the API: a frontend or a third party's. It acts through an account of its own, `user_id`.
+
+    `scopes` bound which kinds of operation it may send, `may_send_text` says whether also unregistered documents.
+    """
+
+    __tablename__ = "api_client"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    may_send_text: Mapped[bool]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class ApiClientSecretRow(Keyed):
+    """A secret of an API client by its SHA-256; two may be good at a time, so that one can follow the other."""
+
+    __tablename__ = "api_client_secret"
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("api_client.id"), index=True)
+    secret_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class DocumentRow(Row):
+    """A registered GraphQL document: its exact text by its SHA-256, and how often anybody sent its id."""
+
+    __tablename__ = "document"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    created_at: Mapped[datetime]
+    calls: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[datetime | None]
+
+
+class ClientDocumentRow(Row):
+    """A document that an API client may send, until it is retired; `calls` are the client's own."""
+
+    __tablename__ = "client_document"
+    __table_args__ = (Index("ix_client_document_hash", "hash"),)
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("api_client.id"), primary_key=True)
+    hash: Mapped[bytes] = mapped_column(ForeignKey("document.hash"), primary_key=True)
+    name: Mapped[str]
+    published_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
+    calls: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[datetime | None]
 
 
 class OrderNumberRow(Row):

@@ -17,6 +17,8 @@ OrganizationId = NewType("OrganizationId", UUID)
 ProjectId = NewType("ProjectId", UUID)
 OrderId = NewType("OrderId", UUID)
 SessionId = NewType("SessionId", UUID)
+ClientId = NewType("ClientId", UUID)
+SecretId = NewType("SecretId", UUID)
 
 _GLOBAL_ID = re.compile(
     r"([A-Z][A-Za-z]{1,39}):([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
 
-from domain.identifiers import OrganizationId, SessionId, UserId
+from domain.identifiers import ClientId, OrganizationId, SessionId, UserId
 from policies.roles import Role
 
 
@@ -26,6 +27,23 @@ class HeldRole:
 ViewerShape = frozenset[HeldRole]
 
 
+class OperationScope(StrEnum):
+    """A kind of operation that an API client may be given (RFC 6749, section 3.3, calls it a scope)."""
+
+    READ = "read"
+    WRITE = "write"
+    SUBSCRIBE = "subscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPass:
+    """That a program is asking, not a person, and what bounds it beside its roles."""
+
+    client_id: ClientId
+    scopes: frozenset[OperationScope]
+    may_send_text: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One membership: a role, in a project or globally (`project_id` null)."""
@@ -36,12 +54,13 @@ class Grant:
 
 @dataclass(frozen=True)
 class Viewer:
-    """A signed-in person. Immutable: when his grants change, the next request gets another viewer."""
+    """A signed-in person, or an API client (`client`). Immutable: when the grants change, the next request gets another."""
 
     user_id: UserId
     organization_id: OrganizationId
     session_id: SessionId | None
     grants: frozenset[Grant] = field(default_factory=frozenset[Grant])
+    client: ClientPass | None = None
 
     @cached_property
     def shape(self) -> ViewerShape:

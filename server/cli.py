@@ -5,19 +5,13 @@ Each is a few lines: settings, stores, and a call of the module that does the wo
 
 import asyncio
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from server.logging import configure_logging
-from server.serve import ServeError, Steps
+from server.cli_frame import configured_settings, err, migrated_stores, out, reported, stores
 from server.serve import serve as serve_until_stopped
-from server.settings import Settings, SettingsError, load_settings
-from server.stores import StoreError, StoreUrls, running_stores
 
 app = typer.Typer(
     help="EOMS, engineering orders behind one GraphQL API.",
@@ -32,26 +26,20 @@ app.add_typer(user_app, name="user")
 app.add_typer(policy_app, name="policy")
 app.add_typer(events_app, name="events")
 
-out = Console()
-err = Console(stderr=True)
-
-# PostgreSQL's undefined_table and undefined_column.
-_SCHEMA_MISSING = ("42P01", "42703")
-
 Username = Annotated[str, typer.Argument(help="The name to sign in with.")]
 
 
 @app.command()
 def serve() -> None:
     """Start the stores, bring the schema up to date and serve until Ctrl-C."""
-    with _reported():
-        serve_until_stopped(_settings(), out)
+    with reported():
+        serve_until_stopped(configured_settings(), out)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    with _migrated_stores():
+    with migrated_stores():
         pass
     out.print("The database has the newest schema.")
 
@@ -61,7 +49,7 @@ def demo() -> None:
     """Load the demo company, unless the database holds anything already."""
     from server.demo import load_demo
 
-    with _migrated_stores() as (_, urls, steps):
+    with migrated_stores() as (_, urls, steps):
         loaded = load_demo(urls.database_url, steps.begin)
         steps.finish()
     found = "The demo company is loaded" if loaded.is_new else "The database holds data already, as it was"
@@ -81,7 +69,7 @@ def seed(
     """Fill the database with many orders, for measuring."""
     from server.seed import seed as fill
 
-    with _migrated_stores() as (_, urls, steps):
+    with migrated_stores() as (_, urls, steps):
         steps.finish()
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=err) as progress:
             bar = progress.add_task("Orders", total=orders)
@@ -116,7 +104,7 @@ def user_add(
 
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _asked_password()
     account = NewAccount(username, name, organization, password, email, phone, tuple(roles or ()))
-    with _stores() as (_, urls, steps):
+    with stores() as (_, urls, steps):
         steps.finish()
         add_user(urls.database_url, account)
     out.print(f"{username} can sign in.", markup=False, highlight=False)
@@ -127,7 +115,7 @@ def token(username: Username) -> None:
     """Print an access token of a new session of an account, for scripts."""
     from server.accounts import issue_token
 
-    with _stores() as (settings, urls, steps):
+    with stores() as (settings, urls, steps):
         steps.finish()
         typer.echo(issue_token(settings, urls.database_url, username))
 
@@ -142,8 +130,8 @@ def watch(
     """Follow the orders of a running server, as this person sees them, until Ctrl-C."""
     from server.watch import watch as follow
 
-    with _reported():
-        settings = _settings()
+    with reported():
+        settings = configured_settings()
         follow(f"http://{settings.host}:{settings.port}", username, password, out)
 
 
@@ -183,7 +171,7 @@ def events_verify() -> None:
     """Check every chain of events, its row, the feed and the order numbers; ends with 1 where something is wrong."""
     from server.verify import verify_events
 
-    with _stores() as (_, urls, steps):
+    with stores() as (_, urls, steps):
         steps.finish()
         result = asyncio.run(verify_events(urls.database_url, steps.begin))
         steps.finish()
@@ -202,91 +190,3 @@ def events_verify() -> None:
 
 def _asked_password() -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _settings() -> Settings:
-    settings = load_settings()
-    configure_logging(settings)
-    return settings
-
-
-@contextmanager
-def _reported() -> Generator[None]:
-    """Say a known error in one clear message and end with 1."""
-    try:
-        yield
-    except (ServeError, SettingsError, StoreError) as error:
-        _fail(str(error), error)
-    except Exception as error:
-        # Looked up only now, so that a command that fails at once imports no more than it needs.
-        if not isinstance(error, _known_errors()):
-            raise
-        _fail(_told(error), error)
-
-
-def _fail(message: str, error: Exception) -> NoReturn:
-    err.print("Error:", message, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1) from error
-
-
-def _known_errors() -> tuple[type[Exception], ...]:
-    """Return the errors whose message tells an operator all that he needs."""
-    from sqlalchemy.exc import ProgrammingError
-
-    from domain.errors import EomsError
-    from policies.bindings import CatalogError
-    from policies.rules import RulesError
-    from server.seed import SeedError
-    from server.watch import WatchError
-
-    return (
-        SeedError,
-        EomsError,
-        RulesError,
-        CatalogError,
-        ProgrammingError,
-        WatchError,
-    )
-
-
-def _told(error: Exception) -> str:
-    from sqlalchemy.exc import ProgrammingError
-
-    from db.faults import sqlstate
-    from domain.errors import Refusal
-
-    match error:
-        case ProgrammingError() if sqlstate(error) in _SCHEMA_MISSING:
-            return "The database has no schema of EOMS, or an old one. Run: eoms migrate"
-        case ProgrammingError():
-            raise error
-        case Refusal(path=(_, *_) as path):
-            return f"{'.'.join(path)}: {error}"
-        case _:
-            return str(error)
-
-
-@contextmanager
-def _stores() -> Generator[tuple[Settings, StoreUrls, Steps]]:
-    """Settings, running stores and progress for a command that works on the database.
-
-    Progress goes to stderr, since stdout is the command's answer.
-    """
-    with _reported():
-        settings = _settings()
-        with Steps(err) as steps, running_stores(settings, steps.begin) as urls:
-            from server.store_probe import reach_given_stores
-
-            reach_given_stores(settings, steps.begin)
-            yield settings, urls, steps
-
-
-@contextmanager
-def _migrated_stores() -> Generator[tuple[Settings, StoreUrls, Steps]]:
-    """The same with the newest schema, for a command that may be the first one on a database."""
-    with _stores() as (settings, urls, steps):
-        from db.migrate import upgrade
-
-        steps.begin("Bringing the database to the newest schema")
-        upgrade(urls.database_url)
-        yield settings, urls, steps

@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         default="", description="Origins a browser may call from, separated by commas; none by default."
     )
 
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
+
     access_token_minutes: int = Field(default=15, ge=1, le=1440, description="Life of an access token.")
     refresh_token_days: int = Field(default=30, ge=1, le=365, description="Life of a refresh token.")
     sign_in_attempts_per_account: int = Field(
@@ -172,6 +177,40 @@ class Settings(BaseSettings):
     )
     max_node_count: int = Field(
         default=50_000, ge=1, le=10_000_000, description="Most objects one answer may hold."
+    )
+    max_cost: int = Field(
+        default=60_000, ge=100, le=10_000_000, description="Most points that one operation may cost."
+    )
+    rate_points: int = Field(
+        default=100_000,
+        ge=100,
+        le=100_000_000,
+        description="Points that a viewer or API client can spend at once.",
+    )
+    rate_points_per_second: int = Field(
+        default=1000, ge=1, le=10_000_000, description="Points that everybody gets back in a second."
+    )
+    max_operation_seconds: float = Field(
+        default=30, gt=0, le=600, description="Longest query or mutation, from its start to its answer."
+    )
+    max_body_seconds: float = Field(default=10, gt=0, le=600, description="Longest wait for a whole body.")
+    max_streams_per_viewer: int = Field(
+        default=50,
+        ge=1,
+        le=10_000,
+        description="Most event streams (SSE) that one viewer has open in a process.",
+    )
+    automatic_document_hours: int = Field(
+        default=24,
+        ge=1,
+        le=720,
+        description="Life of an automatically registered document after its last use.",
+    )
+    max_automatic_documents: int = Field(
+        default=1000, ge=1, le=100_000, description="Most automatically registered documents of one person."
+    )
+    compress_from_bytes: int = Field(
+        default=1024, ge=0, le=104_857_600, description="Smallest answer that is compressed."
     )
     max_operations_per_socket: int = Field(
         default=50, ge=1, le=10_000, description="Most operations open on one WebSocket."
