@@ -2,13 +2,14 @@
 
 System commands, given by an operator at the command line and later by an administrator. Each locks the user's
 row, changes it, and records one event with what changed. They work in the caller's transaction; whether the
-caller may give them is the caller's to know.
+caller may give them is the caller's to know. An API client acts through an account too; what it has beside that is
+left to `commands.clients`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -20,16 +21,19 @@ from db.events import Happening, Origin, record
 from db.identifiers import new_id
 from db.sessions import WriteSession
 from db.snapshots import user_snapshot
-from db.tables import MembershipRow, OrganizationRow, ProjectRow, UserRow
+from db.tables import ApiClientRow, MembershipRow, OrganizationRow, ProjectRow, UserRow
 from domain.errors import InvalidInput, NotFound
 from domain.events import Snapshot, difference
 from domain.identifiers import OrganizationId, ProjectId, UserId
 from domain.values import TITLE_LENGTH, line
 from policies.passwords import Passwords, checked_password
-from policies.roles import PROJECT_ROLES, Role
+from policies.roles import CLIENT_ROLE, PEOPLE_ONLY_ROLES, PROJECT_ROLES, Role
 
 AGGREGATE = "User"
 USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,39}")
+
+NO_PASSWORD = "!"  # noqa: S105  (the absence of one)
+"""Stands for the hash of a password in an account that has none; Argon2 writes no such thing."""
 
 _CONTACT_LENGTH = 200
 
@@ -102,32 +106,42 @@ async def add_user(session: WriteSession, origin: Origin, command: AddUser, pass
     Raises `InvalidInput`, TAKEN where the name is used already, and `NotFound` for the organization.
     """
     columns = {
-        "id": new_id(),
-        "username": _username(command.username),
-        "name": line(command.name, TITLE_LENGTH, ("name",)),
+        **_identity(command.username, command.name, command.organization_id),
         "email": _contact(command.email, "email"),
         "phone": _contact(command.phone, "phone"),
-        "organization_id": command.organization_id,
         "password_hash": await passwords.hash(checked_password(command.password)),
-        "disabled_at": None,
-        "version": 1,
     }
-    if await session.orm.get(OrganizationRow, command.organization_id) is None:
-        raise NotFound("organization", ("organizationId",))
-    added = insert(UserRow).values(columns).on_conflict_do_nothing(index_elements=["username"])
-    user = await session.orm.scalar(added.returning(UserRow))
-    if user is None:
-        raise InvalidInput("TAKEN", "This username is taken.", ("username",))
-    await _record(session, origin, user, "UserAdded", {})
-    return UserId(user.id)
+    return await _added(session, origin, columns)
+
+
+async def add_client_account(
+    session: WriteSession, origin: Origin, username: str, name: str, organization_id: OrganizationId
+) -> UserId:
+    """Add the account of an API client, which no password opens, and return its id; raise as `add_user`."""
+    columns = {
+        **_identity(username, name, organization_id),
+        "email": None,
+        "phone": None,
+        "password_hash": NO_PASSWORD,
+    }
+    return await _added(session, origin, columns)
 
 
 async def grant_role(session: WriteSession, origin: Origin, command: GrantRole) -> None:
-    """Grant a role; raise `NotFound`, or `InvalidInput` UNKNOWN_ROLE, ROLE_IS_GLOBAL or ALREADY_HELD."""
+    """Grant a role.
+
+    Raises `NotFound`, or `InvalidInput` UNKNOWN_ROLE, ROLE_IS_GLOBAL, ALREADY_HELD, ROLE_IS_OF_CLIENTS where a person
+    would hold the role of API clients, ROLE_IS_OF_PEOPLE where an API client would hold one that is for people only.
+    """
     role = _role(command.role)
     if command.project_id is not None and role not in PROJECT_ROLES:
         raise InvalidInput("ROLE_IS_GLOBAL", "This role is not held in a project.", ("projectId",))
     user = await locked_user(session, command.user_id)
+    is_of_client = await is_client(session, command.user_id)
+    if role is CLIENT_ROLE and not is_of_client:
+        raise InvalidInput("ROLE_IS_OF_CLIENTS", "Only an API client holds this role.", ("role",))
+    if role in PEOPLE_ONLY_ROLES and is_of_client:
+        raise InvalidInput("ROLE_IS_OF_PEOPLE", "No API client holds this role.", ("role",))
     before = await _snapshot(session, user)
     if command.project_id is not None and await session.orm.get(ProjectRow, command.project_id) is None:
         raise NotFound("project", ("projectId",))
@@ -140,9 +154,15 @@ async def grant_role(session: WriteSession, origin: Origin, command: GrantRole) 
 
 
 async def revoke_role(session: WriteSession, origin: Origin, command: RevokeRole) -> None:
-    """Take a role away; raise `NotFound` where it is not held, or `InvalidInput` UNKNOWN_ROLE."""
+    """Take a role away.
+
+    Raises `NotFound` where it is not held, or `InvalidInput` UNKNOWN_ROLE, ROLE_IS_OF_CLIENTS for the role by which
+    an API client is known as one: it keeps that.
+    """
     role = _role(command.role)
     user = await locked_user(session, command.user_id)
+    if role is CLIENT_ROLE and await is_client(session, command.user_id):
+        raise InvalidInput("ROLE_IS_OF_CLIENTS", "An API client keeps this role.", ("role",))
     before = await _snapshot(session, user)
     membership = await _membership(session, user.id, role, command.project_id)
     if membership is None:
@@ -175,12 +195,14 @@ async def enable_user(session: WriteSession, origin: Origin, command: EnableUser
 async def set_password(
     session: WriteSession, origin: Origin, command: SetPassword, passwords: Passwords
 ) -> None:
-    """Set a password and end the user's sessions; raise `NotFound` or `InvalidInput`.
+    """Set a password and end the user's sessions; raise `NotFound` or `InvalidInput`, API_CLIENT for a client's account.
 
     The event has no changes: not even a password's hash goes into the log.
     """
     password_hash = await passwords.hash(checked_password(command.password))
     user = await locked_user(session, command.user_id)
+    if await is_client(session, command.user_id):
+        raise InvalidInput("API_CLIENT", "An API client has secrets, no password.", ("userId",))
     before = await _snapshot(session, user)
     user.password_hash = password_hash
     await _changed(session, origin, user, "PasswordSet", before)
@@ -195,6 +217,23 @@ async def locked_user(session: WriteSession, user_id: UserId) -> UserRow:
     if user is None:
         raise NotFound("user", ("userId",))
     return user
+
+
+async def is_client(session: WriteSession, user_id: UserId) -> bool:
+    """Return whether the account is an API client's."""
+    found = await session.orm.scalar(select(ApiClientRow.id).where(ApiClientRow.user_id == user_id))
+    return found is not None
+
+
+async def _added(session: WriteSession, origin: Origin, columns: Mapping[str, object]) -> UserId:
+    if await session.orm.get(OrganizationRow, columns["organization_id"]) is None:
+        raise NotFound("organization", ("organizationId",))
+    added = insert(UserRow).values(columns).on_conflict_do_nothing(index_elements=["username"])
+    user = await session.orm.scalar(added.returning(UserRow))
+    if user is None:
+        raise InvalidInput("TAKEN", "This username is taken.", ("username",))
+    await _record(session, origin, user, "UserAdded", {})
+    return UserId(user.id)
 
 
 async def _changed(
@@ -226,6 +265,18 @@ async def _membership(
 ) -> MembershipRow | None:
     held = await _memberships(session, user_id)
     return next((row for row in held if row.role == role and row.project_id == project_id), None)
+
+
+def _identity(username: str, name: str, organization_id: OrganizationId) -> dict[str, object]:
+    """Return the columns that every new account has."""
+    return {
+        "id": new_id(),
+        "username": _username(username),
+        "name": line(name, TITLE_LENGTH, ("name",)),
+        "organization_id": organization_id,
+        "disabled_at": None,
+        "version": 1,
+    }
 
 
 def _username(text: str) -> str:

@@ -1,7 +1,8 @@
 """How does a person sign in, stay signed in, and sign out?
 
 The door: it bounds the attempts, checks the password outside of any transaction, and keeps the outcome with
-`commands.session_records`. What a signed-in person may do is left to `policies.grants`.
+`commands.session_records`. What a signed-in person may do is left to `policies.grants`; programs come in by
+`commands.client_tokens` and never here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from commands.transactions import transaction
 from db.engine import Database
 from db.events import Origin
 from db.sessions import ReadSession
-from db.tables import UserRow
+from db.tables import ApiClientRow, UserRow
 from domain.errors import InvalidCredentials, NotFound, Unavailable
 from domain.identifiers import SessionId, UserId
 from policies.grants import Grants
@@ -139,8 +140,10 @@ class Sessions:
         # What can't be a name is not shown to the database, which would take offence at some characters.
         if USERNAME.fullmatch(account) is None:
             return None
+        # An API client is unknown here, whatever stands in its row: the same answer in the same time as for nobody.
+        is_client = select(ApiClientRow.id).where(ApiClientRow.user_id == UserRow.id).exists()
         statement = select(UserRow.id, UserRow.password_hash, UserRow.disabled_at).where(
-            UserRow.username == account
+            UserRow.username == account, ~is_client
         )
         # A password that was just set must count, so a replica won't do.
         lookup = ReadSession(self.database.write.execution_options(isolation_level="AUTOCOMMIT"))

@@ -13,7 +13,15 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from db.tables import AssignmentRow, MembershipRow, OrderLineRow, OrderRow, UserRow
+from db.tables import (
+    ApiClientRow,
+    ApiClientSecretRow,
+    AssignmentRow,
+    MembershipRow,
+    OrderLineRow,
+    OrderRow,
+    UserRow,
+)
 from domain.events import Scalar, Snapshot, scalar
 
 _Value = StrEnum | str | int | bool | Decimal | date | datetime | UUID | None
@@ -81,6 +89,26 @@ def user_snapshot(user: UserRow, memberships: Iterable[MembershipRow]) -> Snapsh
     }
     for membership in memberships:
         fields[f"roles.{membership.role}.{membership.project_id or 'global'}"] = True
+    return _snapshot(fields)
+
+
+def client_snapshot(client: ApiClientRow, secrets: Iterable[ApiClientSecretRow]) -> Snapshot:
+    """Return an API client with its scopes (`scopes.<scope>`) and the life of its secrets (`secrets.<id>.…`).
+
+    Never a secret or its hash, and not when one was used: that is counted beside the log, not told by it.
+    """
+    fields: dict[str, _Value] = {"user": client.user_id, "maySendText": client.may_send_text}
+    for scope in client.scopes:
+        fields[f"scopes.{scope}"] = True
+    for secret in secrets:
+        fields |= _under(
+            f"secrets.{secret.id}",
+            {
+                "createdAt": secret.created_at,
+                "expiresAt": secret.expires_at,
+                "revokedAt": secret.revoked_at,
+            },
+        )
     return _snapshot(fields)
 
 

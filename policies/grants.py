@@ -1,8 +1,9 @@
 """What may this token's owner do at this moment?
 
-One statement looks up the user, the session and the memberships; the answer is remembered until PostgreSQL
-says that something about the user changed (`policies.notices`). While nobody listens nothing is remembered:
-slower, never wrong. Whether the token is genuine is left to `policies.tokens`.
+One statement looks up the user, the session and the memberships, or for an API client its account, secret, scopes
+and memberships; the answer is remembered until PostgreSQL says that something about the account changed
+(`policies.notices`). While nobody listens nothing is remembered: slower, never wrong. Whether the token is genuine is
+left to `policies.tokens`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ from sqlalchemy import RowMapping, Select, bindparam, func, select
 
 from db.engine import Database
 from db.sessions import ReadSession
-from db.tables import MembershipRow, SessionRow, UserRow
+from db.tables import ApiClientRow, ApiClientSecretRow, MembershipRow, SessionRow, UserRow
 from domain.errors import Unauthenticated
-from domain.identifiers import OrganizationId, SessionId, UserId
+from domain.identifiers import ClientId, OrganizationId, SecretId, SessionId, UserId
+from policies.client_secrets import is_good
 from policies.notices import Notices
 from policies.roles import Role
-from policies.tokens import Claims
-from policies.viewer import Grant, Viewer
+from policies.tokens import Claims, ClientClaims, SessionClaims
+from policies.viewer import ClientPass, Grant, OperationScope, Viewer
 
 CHANNEL = "eoms_grants"
-"""The triggers of membership, app_user and session notify it with the user's id when a change commits."""
+"""Triggers of everything that is looked up here notify it with the user's id when a change commits."""
+
+_Source = SessionId | tuple[SecretId, frozenset[OperationScope]]
+"""What tells two tokens of one account apart: two of one session are alike, of one secret they may be narrowed."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -69,23 +74,25 @@ class Grants:
     async def viewer(self, claims: Claims) -> Viewer:
         """Return the owner of a token with the roles he holds now.
 
-        Raises `Unauthenticated` where the user is gone or disabled, or the session revoked or expired;
-        `Unavailable`.
+        Raises `Unauthenticated` where the user is gone or disabled, or the session or the client's secret revoked
+        or expired; `Unavailable`.
         """
+        source = _source(claims)
         if self.is_listening:
-            known = self._cache.get(claims.user_id, claims.session_id)
+            known = self._cache.get(claims.user_id, source)
             if known is not None:
                 return known
         generation = self._generation
         rows = await self._looked_up(claims)
         if not rows:
-            raise Unauthenticated("The session has ended; sign in again.")
+            raise Unauthenticated(_ended(claims))
         viewer = _viewer(claims, rows)
         # A change that was told while we looked may not be in what we saw: such an answer is used once, not
         # kept.
         if self.is_listening and generation == self._generation:
-            seconds = min(self._cache_seconds, float(rows[0]["seconds_left"]))
-            self._cache.put(viewer, claims.session_id, time.monotonic() + seconds)
+            left: float | None = rows[0]["seconds_left"]
+            seconds = self._cache_seconds if left is None else min(self._cache_seconds, float(left))
+            self._cache.put(viewer, source, time.monotonic() + seconds)
         return viewer
 
     def forget(self, user_id: UserId) -> None:
@@ -122,13 +129,17 @@ class Grants:
     async def _looked_up(self, claims: Claims) -> Sequence[RowMapping]:
         session = ReadSession(self._engine)
         try:
-            return await session.fetch(_LOOKUP, {"user_id": claims.user_id, "session_id": claims.session_id})
+            match claims:
+                case SessionClaims(user_id=user_id, session_id=session_id):
+                    return await session.fetch(_LOOKUP, {"user_id": user_id, "session_id": session_id})
+                case ClientClaims(user_id=user_id, secret_id=secret_id):
+                    return await session.fetch(_CLIENT_LOOKUP, {"user_id": user_id, "secret_id": secret_id})
         finally:
             await session.close()
 
 
+# Both give one row per membership, one with null where there is none, no row where the token's source doesn't hold.
 def _lookup() -> Select[UUID, int, str, UUID | None]:
-    """One row per membership, one with null where there is none, no row where the session doesn't hold."""
     return (
         select(
             UserRow.organization_id,
@@ -144,21 +155,73 @@ def _lookup() -> Select[UUID, int, str, UUID | None]:
             SessionRow.id == bindparam("session_id"),
             SessionRow.revoked_at.is_(None),
             SessionRow.expires_at > func.now(),
+            # A program never counts as a person, whose operations no scope bounds: such a session is nobody's.
+            ~select(ApiClientRow.id).where(ApiClientRow.user_id == UserRow.id).exists(),
+        )
+    )
+
+
+def _client_lookup() -> Select[UUID, int, str, UUID | None, UUID, list[str], bool]:
+    return (
+        select(
+            UserRow.organization_id,
+            func.extract("epoch", ApiClientSecretRow.expires_at - func.now()).label("seconds_left"),
+            MembershipRow.role,
+            MembershipRow.project_id,
+            ApiClientRow.id.label("client_id"),
+            ApiClientRow.scopes,
+            ApiClientRow.may_send_text,
+        )
+        .join(ApiClientRow, ApiClientRow.user_id == UserRow.id)
+        .join(ApiClientSecretRow, ApiClientSecretRow.client_id == ApiClientRow.id)
+        .outerjoin(MembershipRow, MembershipRow.user_id == UserRow.id)
+        .where(
+            UserRow.id == bindparam("user_id"),
+            UserRow.disabled_at.is_(None),
+            ApiClientSecretRow.id == bindparam("secret_id"),
+            is_good(),
         )
     )
 
 
 _LOOKUP = _lookup()
+_CLIENT_LOOKUP = _client_lookup()
+
+
+def _source(claims: Claims) -> _Source:
+    match claims:
+        case SessionClaims(session_id=session_id):
+            return session_id
+        case ClientClaims(secret_id=secret_id, scopes=scopes):
+            return secret_id, scopes
+
+
+def _ended(claims: Claims) -> str:
+    match claims:
+        case SessionClaims():
+            return "The session has ended; sign in again."
+        case ClientClaims():
+            return "The API client is disabled, or its secret is not good any more."
 
 
 def _viewer(claims: Claims, rows: Sequence[RowMapping]) -> Viewer:
     return Viewer(
         user_id=claims.user_id,
         organization_id=OrganizationId(rows[0]["organization_id"]),
-        session_id=claims.session_id,
+        session_id=claims.session_id if isinstance(claims, SessionClaims) else None,
         grants=frozenset(
             Grant(role, row["project_id"]) for row in rows if (role := _known_role(row["role"])) is not None
         ),
+        client=_client_pass(claims, rows[0]) if isinstance(claims, ClientClaims) else None,
+    )
+
+
+def _client_pass(claims: ClientClaims, row: RowMapping) -> ClientPass:
+    """What the token was narrowed to, of what the client has now; a scope that this version doesn't know is in no token."""
+    return ClientPass(
+        client_id=ClientId(row["client_id"]),
+        scopes=frozenset(scope for scope in claims.scopes if scope in row["scopes"]),
+        may_send_text=row["may_send_text"],
     )
 
 
@@ -188,41 +251,41 @@ class _Remembered:
 
 
 class _Cache:
-    """Viewers by user and session, the longest unused of them dropped when there are too many."""
+    """Viewers by account and source, the longest unused of them dropped when there are too many."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: OrderedDict[tuple[UserId, SessionId], _Remembered] = OrderedDict()
-        self._sessions: defaultdict[UserId, set[SessionId]] = defaultdict(set)
+        self._entries: OrderedDict[tuple[UserId, _Source], _Remembered] = OrderedDict()
+        self._sources: defaultdict[UserId, set[_Source]] = defaultdict(set)
 
-    def get(self, user_id: UserId, session_id: SessionId) -> Viewer | None:
-        entry = self._entries.get((user_id, session_id))
+    def get(self, user_id: UserId, source: _Source) -> Viewer | None:
+        entry = self._entries.get((user_id, source))
         if entry is None:
             return None
         if entry.until <= time.monotonic():
-            self._remove(user_id, session_id)
+            self._remove(user_id, source)
             return None
-        self._entries.move_to_end((user_id, session_id))
+        self._entries.move_to_end((user_id, source))
         return entry.viewer
 
-    def put(self, viewer: Viewer, session_id: SessionId, until: float) -> None:
-        self._entries[viewer.user_id, session_id] = _Remembered(viewer, until)
-        self._entries.move_to_end((viewer.user_id, session_id))
-        self._sessions[viewer.user_id].add(session_id)
+    def put(self, viewer: Viewer, source: _Source, until: float) -> None:
+        self._entries[viewer.user_id, source] = _Remembered(viewer, until)
+        self._entries.move_to_end((viewer.user_id, source))
+        self._sources[viewer.user_id].add(source)
         while len(self._entries) > self._size:
             self._remove(*next(iter(self._entries)))
 
     def drop(self, user_id: UserId) -> None:
-        for session_id in self._sessions.pop(user_id, set[SessionId]()):
-            del self._entries[user_id, session_id]
+        for source in self._sources.pop(user_id, set[_Source]()):
+            del self._entries[user_id, source]
 
     def clear(self) -> None:
         self._entries.clear()
-        self._sessions.clear()
+        self._sources.clear()
 
-    def _remove(self, user_id: UserId, session_id: SessionId) -> None:
-        del self._entries[user_id, session_id]
-        sessions = self._sessions[user_id]
-        sessions.discard(session_id)
-        if not sessions:
-            del self._sessions[user_id]
+    def _remove(self, user_id: UserId, source: _Source) -> None:
+        del self._entries[user_id, source]
+        sources = self._sources[user_id]
+        sources.discard(source)
+        if not sources:
+            del self._sources[user_id]

@@ -24,3 +24,10 @@ class Role(StrEnum):
 
 PROJECT_ROLES = frozenset({Role.PROJECT_MANAGER, Role.ENGINEER, Role.BUYER, Role.FOREMAN})
 """Roles that are held in projects. The others are held globally only: in one project, "any" would still be all rows."""
+
+CLIENT_ROLE = Role.PARTNER
+"""What every API client holds, and nobody else: it says that a program is asking, and grants nothing."""
+
+PEOPLE_ONLY_ROLES = frozenset({Role.ADMIN})
+"""Roles that no API client is given. Who grants access answers for it in person; a program that could would make of one
+leaked secret every other right."""

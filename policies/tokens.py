@@ -1,7 +1,8 @@
 """Whose token is this?
 
-An access token is a JWT (RFC 7519) that carries identity only: who, and by which session. What the person may
-do is looked up (`policies.grants`), so that a change of grants needs no new token.
+An access token is a JWT (RFC 7519) that carries identity only: which person by which session, or which API client by
+which secret. What the owner may do is looked up (`policies.grants`), so that a change of grants needs no new token.
+A token says which of the two kinds it is, and is never read as the other.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import jwt
 
 from db.identifiers import new_id
 from domain.errors import Unauthenticated
-from domain.identifiers import SessionId, UserId
+from domain.identifiers import SecretId, SessionId, UserId
+from policies.viewer import OperationScope
 
 ISSUER = "eoms"
 AUDIENCE = "eoms-api"
@@ -27,6 +29,9 @@ SECRET_BYTES = 32
 
 _ALGORITHM = "HS256"
 _REQUIRED_CLAIMS = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
+_CLIENT_CLAIM = "client"
+_SCOPE_CLAIM = "scope"
+"""The two claims of a client's token that a person's has not (`scope` as in RFC 8693, section 4.2)."""
 
 _CLOCK_DIFFERENCE = timedelta(seconds=5)
 """How far the clock of the server that issued a token may be ahead of ours."""
@@ -44,12 +49,25 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What a valid token says: the person, the session it came from, and until when."""
+class SessionClaims:
+    """What a person's valid token says: who, the session it came from, and until when."""
 
     user_id: UserId
     session_id: SessionId
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClaims:
+    """What an API client's valid token says: its account, the secret it was got with, and for which scopes until when."""
+
+    user_id: UserId
+    secret_id: SecretId
+    scopes: frozenset[OperationScope]
+    expires_at: datetime
+
+
+Claims = SessionClaims | ClientClaims
 
 
 class TokenMint:
@@ -61,21 +79,27 @@ class TokenMint:
         self._lifetime = lifetime
 
     def issue(self, user_id: UserId, session_id: SessionId, now: datetime) -> AccessToken:
-        """Return a token that is valid from `now` for the mint's lifetime."""
-        # A JWT's times are whole seconds; what we say about the token has to agree with what is in it.
-        issued_at = int(now.timestamp())
-        expires_at = int((now + self._lifetime).timestamp())
-        claims = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": str(user_id),
-            "sid": str(session_id),
-            "iat": issued_at,
-            "exp": expires_at,
-            "jti": str(new_id()),
-        }
-        token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
-        return AccessToken(token, datetime.fromtimestamp(expires_at, UTC))
+        """Return a person's token that is valid from `now` for the mint's lifetime."""
+        return self._issued(user_id, session_id, now, now + self._lifetime, {})
+
+    def issue_to_client(
+        self,
+        user_id: UserId,
+        secret_id: SecretId,
+        scopes: frozenset[OperationScope],
+        now: datetime,
+        until: datetime | None,
+    ) -> AccessToken:
+        """Return an API client's token, valid from `now` for the mint's lifetime but not past `until`."""
+        assert scopes, "a token without a scope would be good for nothing"
+        end = now + self._lifetime
+        return self._issued(
+            user_id,
+            secret_id,
+            now,
+            end if until is None else min(end, until),
+            {_CLIENT_CLAIM: True, _SCOPE_CLAIM: scope_text(scopes)},
+        )
 
     def read(self, token: str) -> Claims:
         """Return what the token says; raise `Unauthenticated` unless we issued it and it is valid now.
@@ -92,6 +116,29 @@ class TokenMint:
         except (jwt.PyJWTError, ValueError, OverflowError) as error:
             raise Unauthenticated(_NOT_VALID) from error
 
+    def _issued(
+        self,
+        user_id: UserId,
+        source_id: SessionId | SecretId,
+        now: datetime,
+        end: datetime,
+        more: dict[str, str | bool],
+    ) -> AccessToken:
+        # A JWT's times are whole seconds; what we say about the token has to agree with what is in it.
+        issued_at, expires_at = int(now.timestamp()), int(end.timestamp())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": str(user_id),
+            "sid": str(source_id),
+            "iat": issued_at,
+            "exp": expires_at,
+            "jti": str(new_id()),
+            **more,
+        }
+        token = jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
+        return AccessToken(token, datetime.fromtimestamp(expires_at, UTC))
+
     # Any: PyJWT gives claims as whatever JSON held.
     def _verified(self, token: str) -> dict[str, Any]:
         return jwt.decode(
@@ -105,12 +152,29 @@ class TokenMint:
         )
 
 
+def scope_text(scopes: frozenset[OperationScope]) -> str:
+    """Return scopes as OAuth writes them: separated by blanks (RFC 6749, section 3.3), in one order."""
+    return " ".join(scope for scope in OperationScope if scope in scopes)
+
+
 def _claims(content: dict[str, Any]) -> Claims:
     issued_at = datetime.fromtimestamp(int(content["iat"]), UTC)
     if issued_at > datetime.now(UTC) + _CLOCK_DIFFERENCE:
         raise jwt.ImmatureSignatureError
-    return Claims(
-        user_id=UserId(UUID(content["sub"])),
-        session_id=SessionId(UUID(str(content["sid"]))),
-        expires_at=datetime.fromtimestamp(int(content["exp"]), UTC),
-    )
+    user_id, source_id = UserId(UUID(content["sub"])), UUID(str(content["sid"]))
+    expires_at = datetime.fromtimestamp(int(content["exp"]), UTC)
+    if _CLIENT_CLAIM not in content and _SCOPE_CLAIM not in content:
+        return SessionClaims(user_id, SessionId(source_id), expires_at)
+    if content.get(_CLIENT_CLAIM) is not True:
+        raise jwt.InvalidTokenError
+    return ClientClaims(user_id, SecretId(source_id), _scopes(content.get(_SCOPE_CLAIM)), expires_at)
+
+
+def _scopes(claim: object) -> frozenset[OperationScope]:
+    if not isinstance(claim, str):
+        raise jwt.InvalidTokenError
+    # What we didn't write is refused: the empty text, a scope of another program, one named twice.
+    scopes = frozenset(OperationScope(name) for name in claim.split(" "))
+    if claim != scope_text(scopes):
+        raise jwt.InvalidTokenError
+    return scopes

@@ -6,7 +6,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from commands.sessions import SignedIn
-from domain.errors import Refusal
+from domain.errors import InvalidInput, Refusal
+from domain.identifiers import SessionId
+from policies.viewer import Viewer
 from resolvers.context import Context
 
 # Longer texts are refused before any work is done for them; which bound was crossed is nobody's business.
@@ -35,12 +37,17 @@ async def revoke(context: Context, refresh_token: str | None) -> Refusal | None:
         if refresh_token is not None:
             await sessions.sign_out(refresh_token[:_TEXT_LIMIT], context.origin())
         else:
-            session_id = context.signed_in.session_id
-            assert session_id is not None, "who is signed in by a token has a session"
-            await sessions.end(session_id, context.origin())
+            await sessions.end(_session_id(context.signed_in), context.origin())
     except Refusal as refusal:
         return refusal
     return None
+
+
+def _session_id(viewer: Viewer) -> SessionId:
+    if viewer.session_id is None:
+        # A client's token ends with its secret, which is its operator's to revoke.
+        raise InvalidInput("NO_SESSION", "An API client has no session that could be ended.", ())
+    return viewer.session_id
 
 
 async def _tokens(signing: Awaitable[SignedIn]) -> tuple[dict[str, Any], Refusal | None]:

@@ -18,8 +18,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import NullPool
 
-from db.snapshots import order_snapshot, user_snapshot
-from db.tables import AssignmentRow, EventRow, Keyed, MembershipRow, OrderLineRow, OrderRow, UserRow
+from db.snapshots import client_snapshot, order_snapshot, user_snapshot
+from db.tables import (
+    ApiClientRow,
+    ApiClientSecretRow,
+    AssignmentRow,
+    EventRow,
+    Keyed,
+    MembershipRow,
+    OrderLineRow,
+    OrderRow,
+    UserRow,
+)
 from domain.events import FIRST_HASH, EventBody, Snapshot, chained_hash, difference, fold
 from server.verify_places import feed_findings, number_findings
 
@@ -63,8 +73,8 @@ class _Told:
 async def verify_events(database_url: str, report: Callable[[str], None]) -> VerifyResult:
     """Check the whole database at `postgresql+asyncpg://…`; `report` is told of each part before it begins.
 
-    Checked are versions and hashes of every chain, the rows of orders and users against the fold of their
-    events, the places of events in feed and outbox, and the order numbers.
+    Checked are versions and hashes of every chain, the rows of orders, users and API clients against the fold of
+    their events, the places of events in feed and outbox, and the order numbers.
     """
     engine = create_async_engine(database_url, poolclass=NullPool, isolation_level="REPEATABLE READ")
     try:
@@ -111,6 +121,7 @@ class _AggregateChecks:
             await self._compare(aggregate_type, told)
         await self._find_untold(OrderRow, "Order")
         await self._find_untold(UserRow, "User")
+        await self._find_untold(ApiClientRow, "ApiClient")
 
     async def _compare(self, aggregate_type: str, told: Sequence[_Told]) -> None:
         # Other aggregates keep nothing but their events.
@@ -118,6 +129,8 @@ class _AggregateChecks:
             await self._compare_orders(told)
         elif aggregate_type == "User":
             await self._compare_users(told)
+        elif aggregate_type == "ApiClient":
+            await self._compare_clients(told)
 
     async def _compare_orders(self, told: Sequence[_Told]) -> None:
         ids = [one.aggregate_id for one in told]
@@ -147,6 +160,20 @@ class _AggregateChecks:
             user = users[key][0]
             names = one.differences(user_snapshot(user, memberships[key]), user.version)
             self._note_differences(f"User {user.username}", names)
+
+    async def _compare_clients(self, told: Sequence[_Told]) -> None:
+        ids = [one.aggregate_id for one in told]
+        clients = await self._rows(ApiClientRow, ApiClientRow.id, ids)
+        secrets = await self._rows(ApiClientSecretRow, ApiClientSecretRow.client_id, ids)
+        for one in told:
+            key = one.aggregate_id
+            if not clients[key]:
+                self.findings.append(f"ApiClient {key} has events but no row.")
+                continue
+            client = clients[key][0]
+            names = one.differences(client_snapshot(client, secrets[key]), client.version)
+            names += ["createdAt"] if client.created_at != one.created_at else []
+            self._note_differences(f"ApiClient {key}", names)
 
     def _note_differences(self, subject: str, names: Sequence[str]) -> None:
         if names:

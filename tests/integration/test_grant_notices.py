@@ -11,6 +11,7 @@ import pytest
 
 from policies.grants import CHANNEL
 from tests.api import Api
+from tests.api_clients import TOKEN_PATH, added_client
 
 _SIGN_IN = """
 mutation {
@@ -80,3 +81,33 @@ async def test_every_loss_is_told_with_the_users_id(api: Api, notices: list[str]
     await api.rows(change)
     [(user_id,)] = await api.rows("SELECT id FROM app_user WHERE username = 'pm'")
     assert await told(api, notices) == [str(user_id)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE api_client SET scopes = '{read}'",
+        "UPDATE api_client SET may_send_text = false",
+        "UPDATE api_client_secret SET revoked_at = now()",
+        "UPDATE api_client_secret SET expires_at = now()",
+        "DELETE FROM api_client_secret",
+    ],
+    ids=["scopes", "mode", "secret revoked", "secret to end", "secret gone"],
+)
+async def test_every_loss_of_a_client_is_told_with_its_accounts_id(
+    api: Api, notices: list[str], change: str
+) -> None:
+    await added_client(api.database.write, "robot")
+    await told(api, notices)
+    await api.rows(change)
+    [(user_id,)] = await api.rows("SELECT user_id FROM api_client")
+    assert await told(api, notices) == [str(user_id)]
+
+
+async def test_getting_a_token_is_told_to_nobody(api: Api, notices: list[str]) -> None:
+    robot = await added_client(api.database.write, "robot")
+    await told(api, notices)
+    form = {"grant_type": "client_credentials"}
+    response = await api.client.post(TOKEN_PATH, data=form, auth=("robot", robot.secret))
+    assert response.status_code == 200
+    assert await told(api, notices) == []

@@ -28,7 +28,7 @@ from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import SessionId, UserId
 from policies.grants import Grants
 from policies.roles import Role
-from policies.tokens import Claims
+from policies.tokens import Claims, SessionClaims
 from policies.viewer import Grant, Viewer
 from tests.integration.identity_world import World, eventually, opened_world, origin
 
@@ -59,10 +59,10 @@ class LookupCount:
         self.value += "seconds_left" in str(arguments[2])
 
 
-async def claims_of(world: World, lifetime: timedelta = timedelta(days=1)) -> Claims:
+async def claims_of(world: World, lifetime: timedelta = timedelta(days=1)) -> SessionClaims:
     async with transaction(world.engine) as session:
         opened = await open_session(session, origin(), world.li_wei, lifetime)
-    return Claims(world.li_wei, opened.session_id, datetime.now(UTC) + timedelta(minutes=15))
+    return SessionClaims(world.li_wei, opened.session_id, datetime.now(UTC) + timedelta(minutes=15))
 
 
 async def grant(world: World, role: str) -> None:
@@ -70,7 +70,7 @@ async def grant(world: World, role: str) -> None:
         await grant_role(session, origin(), GrantRole(world.li_wei, role, world.project_id))
 
 
-async def end(world: World, claims: Claims) -> None:
+async def end(world: World, claims: SessionClaims) -> None:
     async with transaction(world.engine) as session:
         row = await locked_session_of_user(session, claims.session_id, claims.user_id)
         await revoke(session, origin(), row, Revocation.SIGNED_OUT)
@@ -194,8 +194,8 @@ async def test_disabled_user_is_refused_and_stays_out_of_old_sessions(world: Wor
 
 async def test_session_of_another_user_or_of_nobody_is_refused(world: World, grants: Grants) -> None:
     claims = await claims_of(world)
-    await refused(grants, Claims(UserId(uuid4()), claims.session_id, claims.expires_at))
-    await refused(grants, Claims(claims.user_id, SessionId(uuid4()), claims.expires_at))
+    await refused(grants, SessionClaims(UserId(uuid4()), claims.session_id, claims.expires_at))
+    await refused(grants, SessionClaims(claims.user_id, SessionId(uuid4()), claims.expires_at))
 
 
 async def test_session_that_expires_while_it_is_remembered_is_refused(world: World, grants: Grants) -> None:

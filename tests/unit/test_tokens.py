@@ -11,12 +11,15 @@ import jwt
 import pytest
 
 from domain.errors import Unauthenticated
-from domain.identifiers import SessionId, UserId
-from policies.tokens import TOKEN_LENGTH, Claims, TokenMint
+from domain.identifiers import SecretId, SessionId, UserId
+from policies.tokens import TOKEN_LENGTH, ClientClaims, SessionClaims, TokenMint
+from policies.viewer import OperationScope
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 USER = UserId(UUID("0198c5f2-0000-7000-8000-000000000001"))
 SESSION = SessionId(UUID("0198c5f2-0000-7000-8000-000000000002"))
+SECRET_ID = SecretId(UUID("0198c5f2-0000-7000-8000-000000000003"))
+READING = frozenset({OperationScope.READ})
 FAR_AHEAD = 4_000_000_000
 NOT_VALID = "The access token is not valid."
 EXPIRED = "The access token has expired."
@@ -56,7 +59,7 @@ def test_issued_token_says_who_and_until_when(mint: TokenMint) -> None:
     now = datetime.now(UTC)
     issued = mint.issue(USER, SESSION, now)
     assert issued.expires_at == (now + timedelta(minutes=15)).replace(microsecond=0)
-    assert mint.read(issued.token) == Claims(USER, SESSION, issued.expires_at)
+    assert mint.read(issued.token) == SessionClaims(USER, SESSION, issued.expires_at)
 
 
 def test_two_tokens_of_one_moment_differ(mint: TokenMint) -> None:
@@ -90,6 +93,55 @@ def test_token_without_a_claim_is_refused(mint: TokenMint, claim: str) -> None:
     assert refused(mint, token) == NOT_VALID
 
 
+def test_clients_token_says_which_secret_and_which_scopes(mint: TokenMint) -> None:
+    now = datetime.now(UTC)
+    issued = mint.issue_to_client(USER, SECRET_ID, frozenset(OperationScope), now, None)
+    assert issued.expires_at == (now + timedelta(minutes=15)).replace(microsecond=0)
+    body: dict[str, Any] = jwt.decode(issued.token, options={"verify_signature": False})
+    assert (body["sid"], body["client"], body["scope"]) == (str(SECRET_ID), True, "read write subscribe")
+    assert mint.read(issued.token) == ClientClaims(
+        USER, SECRET_ID, frozenset(OperationScope), issued.expires_at
+    )
+
+
+def test_clients_token_ends_with_its_secret(mint: TokenMint) -> None:
+    now = datetime.now(UTC)
+    soon = now + timedelta(minutes=2)
+    issued = mint.issue_to_client(USER, SECRET_ID, READING, now, soon)
+    assert issued.expires_at == soon.replace(microsecond=0)
+    late = mint.issue_to_client(USER, SECRET_ID, READING, now, now + timedelta(days=1))
+    assert late.expires_at == (now + timedelta(minutes=15)).replace(microsecond=0)
+    over = mint.issue_to_client(USER, SECRET_ID, READING, now, now - timedelta(seconds=1))
+    assert refused(mint, over.token) == EXPIRED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client": True},
+        {"scope": "read"},
+        {"client": False, "scope": "read"},
+        {"client": 1, "scope": "read"},
+        {"client": "true", "scope": "read"},
+        {"client": True, "scope": ""},
+        {"client": True, "scope": ["read"]},
+        {"client": True, "scope": "read read"},
+        {"client": True, "scope": "write read"},
+        {"client": True, "scope": "read admin"},
+        {"client": True, "scope": " read"},
+    ],
+    ids=str,
+)
+def test_token_that_is_neither_wholly_a_persons_nor_a_clients_is_refused(
+    mint: TokenMint, changes: dict[str, Any]
+) -> None:
+    whole = content(client=True, scope="read")
+    read = mint.read(jwt.encode(whole, SECRET, algorithm="HS256"))
+    assert isinstance(read, ClientClaims)
+    assert read.scopes == READING
+    assert refused(mint, jwt.encode(content(**changes), SECRET, algorithm="HS256")) == NOT_VALID
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -108,7 +160,7 @@ def test_token_without_a_claim_is_refused(mint: TokenMint, claim: str) -> None:
 )
 def test_token_with_a_wrong_claim_is_refused(mint: TokenMint, changes: dict[str, Any]) -> None:
     token = jwt.encode(content(), SECRET, algorithm="HS256")
-    assert mint.read(token).session_id == SESSION
+    assert mint.read(token).user_id == USER
     body = content(**changes)
     # PyJWT refuses to write some of these, so the token is put together by hand and signed properly.
     signing = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(body)}"
