@@ -14,6 +14,7 @@
     │   ├── Unauthenticated     UNAUTHENTICATED
     │   └── Forbidden           FORBIDDEN
     ├── MalformedRequest        top-level error: how it was asked (the code says what)
+    ├── TooManyStreams          TOO_MANY_STREAMS: the viewer follows too much at once
     └── Unavailable             top-level error: a store or a time limit (UNAVAILABLE, TIMEOUT)
 
 `code` is stable and for programs, `message` is for people. Neither carries a value that policy may hide.
@@ -158,6 +159,15 @@ class MalformedRequest(EomsError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooManyStreams(EomsError):
+    """The viewer has as many event streams open as one may have."""
+
+    code = "TOO_MANY_STREAMS"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"At most {limit} event streams at a time.")
 
 
 class Unavailable(EomsError):

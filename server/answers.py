@@ -21,13 +21,34 @@ def told(error: GraphQLError, request_id: str) -> dict[str, Any]:
     is_ours = original is not None and not isinstance(original, GraphQLError) and error.path is not None
     if is_ours:
         _log.error("resolver_failed", request_id=request_id, path=error.path, exc_info=original)
-        return _formatted(error, "Something went wrong here.", {"code": "INTERNAL", "requestId": request_id})
+        return _formatted(error, *_masked(request_id))
     return _formatted(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+
+
+def masked(request_id: str) -> dict[str, Any]:
+    """Return the error that tells of a mistake of our own: nothing of it but where the log tells more."""
+    message, extensions = _masked(request_id)
+    return {"message": message, "extensions": extensions}
+
+
+def told_exception(error: Exception, request_id: str) -> dict[str, Any]:
+    """Return whatever ended an operation as it goes to the client; the trace of what was not foreseen goes to the log."""
+    cause = error.original_error if isinstance(error, GraphQLError) and error.original_error else error
+    if isinstance(cause, EomsError):
+        return told(GraphQLError(cause.message, original_error=cause), request_id)
+    if isinstance(cause, GraphQLError):
+        return told(cause, request_id)
+    _log.error("operation_failed", request_id=request_id, exc_info=cause)
+    return masked(request_id)
 
 
 def failure(code: str, message: str) -> dict[str, Any]:
     """Return a whole response that says why nothing was executed."""
     return {"errors": [{"message": message, "extensions": {"code": code}}]}
+
+
+def _masked(request_id: str) -> tuple[str, dict[str, Any]]:
+    return "Something went wrong here.", {"code": "INTERNAL", "requestId": request_id}
 
 
 def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from typing import Any, Generic, cast
 
 import orjson
 import structlog
-from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.http.async_base_view import AsyncWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
@@ -32,7 +31,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 
 from db.identifiers import new_id
 from domain.errors import EomsError, Unavailable
-from server.answers import told
+from server.answers import told_exception
 from server.websocket_protocol import (
     Answer,
     CloseCode,
@@ -150,7 +149,7 @@ class _Running(Operation[None, None]):
     __slots__ = ("asked",)
 
     def __init__(self, connection: Connection[Any], message_id: str, asked: SocketOperation) -> None:
-        super().__init__(connection, message_id, asked.text or "", None, asked.operation_name)
+        super().__init__(connection, message_id, asked.asked.text or "", None, asked.asked.operation_name)
         self.asked = asked
 
 
@@ -313,7 +312,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
             except WebSocketDisconnected:
                 raise
             except Exception as error:  # noqa: BLE001 (told by its code, or masked)
-                await self._refuse(running, [_told(error, running.asked.request_id)])
+                await self._refuse(running, [told_exception(error, running.asked.request_id)])
             else:
                 await running.send_operation_message({"id": running.id, "type": "complete"})
 
@@ -337,16 +336,3 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("socket_task_failed", exc_info=task.exception())
-
-
-def _told(error: Exception, request_id: str) -> dict[str, Any]:
-    cause = error.original_error if isinstance(error, GraphQLError) and error.original_error else error
-    if isinstance(cause, EomsError):
-        return told(GraphQLError(cause.message, original_error=cause), request_id)
-    if isinstance(cause, GraphQLError):
-        return told(cause, request_id)
-    _log.error("operation_failed", request_id=request_id, exc_info=cause)
-    return {
-        "message": "Something went wrong here.",
-        "extensions": {"code": "INTERNAL", "requestId": request_id},
-    }
