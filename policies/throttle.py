@@ -103,10 +103,11 @@ def _account_key(account: str) -> str:
 
 
 def _address_key(address: str | None) -> str:
-    return f"eoms:{{sign-in}}:address:{_network(address or 'unknown')}"
+    return f"eoms:{{sign-in}}:address:{network(address or 'unknown')}"
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Return what is counted as one place for an address: itself, or the /64 around an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -15,23 +16,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from commands.client_tokens import ClientTokens
 from commands.sessions import Sessions
 from db.engine import Database, PoolLimits, open_database
+from policies.allowance import Allowance
 from policies.compiler import Policies
 from policies.grants import Grants
 from policies.passwords import Passwords
 from policies.readers import default_rulebook
 from policies.throttle import SignInThrottle
-from policies.tokens import TokenMint
+from policies.tokens import Claims, TokenMint
 from resolvers.context import Runtime
 from schema.build import build_schema, graphql_schema
+from server.automatic_documents import AutomaticDocuments
+from server.compression import Compression
 from server.documents import DocumentLimits, Documents
+from server.event_stream import StreamLimits
+from server.event_streams import EventStreams
 from server.execution import Executor
+from server.explorer import Explorer
+from server.front_door import FrontDoor, OperationLimits
 from server.health import Health
-from server.http import REQUEST_ID_HEADER, GraphQLEndpoint
+from server.http import GraphQLEndpoint
 from server.live import Gate
+from server.metrics import Metrics
+from server.registry import Registry
+from server.requests import REQUEST_ID_HEADER, BodyLimits
 from server.settings import Settings, token_secret
 from server.stores import StoreUrls
+from server.token_endpoint import TokenEndpoint
 from server.websocket import Sockets
 from server.websocket_connection import SocketLimits
 from subscriptions.feed import Feed
@@ -45,7 +58,6 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
 
     Raises `CatalogError` or `RulesError` where schema and policy don't agree: such a server doesn't start.
     """
-    executor = _executor(settings)
     database = _database(settings, urls)
     redis = open_client(urls.redis_url)
     feed = Feed(
@@ -53,20 +65,16 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
         queue_size=settings.subscriber_queue_size,
     )
     runtime = _runtime(settings, urls, database, redis, feed)
-    gate = Gate(executor, runtime)
-    sockets = Sockets(
-        gate,
-        SocketLimits(
-            max_operations=settings.max_operations_per_socket,
-            max_message_bytes=settings.max_body_bytes,
-            init_seconds=settings.connection_init_seconds,
-        ),
-        settings.origins,
-    )
-    # Whoever loses a right loses his sockets; those that still have one come back and are asked again.
-    runtime.grants.on_change(sockets.revoke)
-    runtime.grants.on_gap(lambda: [sockets.revoke(user_id) for user_id in sockets.user_ids])
-    health = Health(database, redis)
+    metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
+    front_door = _front_door(settings, urls, database, redis, metrics)
+    gate = Gate(front_door, runtime)
+    sockets = _sockets(settings, gate)
+    streams = EventStreams[Claims](StreamLimits(settings.max_streams_per_viewer))
+    for lines in (sockets, streams):
+        # Whoever loses a right loses what he has open; those that still have one come back and are asked again.
+        runtime.grants.on_change(lines.revoke)
+        runtime.grants.on_gap(lambda lines=lines: [lines.revoke(user_id) for user_id in lines.user_ids])
+    _watch(metrics, sockets, streams, runtime)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -74,39 +82,87 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
             stack.push_async_callback(database.close)
             stack.push_async_callback(redis.aclose)
             await stack.enter_async_context(runtime.grants)
+            await stack.enter_async_context(front_door)
             await stack.enter_async_context(feed)
             await stack.enter_async_context(
                 Relay(urls.database_url, urls.redis_url, stream_max_entries=settings.stream_max_entries)
             )
             yield
 
+    bodies = BodyLimits(settings.max_body_bytes, settings.max_body_seconds)
+    endpoint = GraphQLEndpoint(front_door, runtime, streams, bodies)
+    health = Health(database, redis)
     app = Starlette(
         routes=[
-            Route(
-                "/graphql",
-                GraphQLEndpoint(executor, runtime, settings.max_body_bytes).answer,
-                methods=["GET", "POST"],
-            ),
+            Route("/graphql", endpoint.answer, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", sockets),
+            Route("/oauth/token", _token_endpoint(settings, runtime).answer, methods=["POST"]),
+            *Explorer(database, is_demo=settings.demo).routes,
             Route("/", _welcome, methods=["GET"]),
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
+            Route("/metrics", metrics.endpoint, methods=["GET"]),
         ],
         lifespan=lifespan,
-        middleware=[
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", REQUEST_ID_HEADER],
-                expose_headers=[REQUEST_ID_HEADER],
-            )
-        ],
+        middleware=[_cors(settings), Middleware(Compression, from_bytes=settings.compress_from_bytes)],
     )
+
+    async def drain() -> None:
+        seconds = settings.shutdown_grace_seconds
+        await asyncio.gather(sockets.drain(seconds), streams.drain(seconds))
+
     # uvicorn closes sockets before the lifespan ends; whoever stops it lets them go in good order first.
     app.state.gate = gate
-    app.state.drain = lambda: sockets.drain(settings.shutdown_grace_seconds)
+    app.state.drain = drain
     return app
+
+
+def _front_door(
+    settings: Settings, urls: StoreUrls, database: Database, redis: Redis, metrics: Metrics
+) -> FrontDoor:
+    lifetime = timedelta(hours=settings.automatic_document_hours)
+    return FrontDoor(
+        _executor(settings),
+        Registry(database, urls.database_url),
+        AutomaticDocuments(redis, settings.max_automatic_documents, lifetime),
+        Allowance(redis, settings.rate_points, settings.rate_points_per_second),
+        OperationLimits(nodes=settings.max_node_count, cost=settings.max_cost),
+        metrics,
+    )
+
+
+def _cors(settings: Settings) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "If-None-Match", REQUEST_ID_HEADER],
+        expose_headers=[REQUEST_ID_HEADER, "ETag", "RateLimit", "RateLimit-Policy", "Retry-After"],
+    )
+
+
+def _sockets(settings: Settings, gate: Gate) -> Sockets[Claims]:
+    limits = SocketLimits(
+        max_operations=settings.max_operations_per_socket,
+        max_message_bytes=settings.max_body_bytes,
+        init_seconds=settings.connection_init_seconds,
+    )
+    return Sockets(gate, limits, settings.origins)
+
+
+def _watch(
+    metrics: Metrics, sockets: Sockets[Claims], streams: EventStreams[Claims], runtime: Runtime
+) -> None:
+    metrics.watch("eoms_sockets_open", "WebSockets that are open.", lambda: sockets.count)
+    metrics.watch("eoms_event_streams_open", "Event streams that are open.", lambda: streams.count)
+    metrics.watch(
+        "eoms_listeners", "Subscriptions that follow the feed.", lambda: runtime.feed.listener_count
+    )
+    metrics.watch(
+        "eoms_grants_heard",
+        "1 while changes of grants are heard of, 0 while each request asks for them.",
+        lambda: float(runtime.grants.is_listening),
+    )
 
 
 async def _welcome(_request: Request) -> Response:
@@ -114,6 +170,12 @@ async def _welcome(_request: Request) -> Response:
     return JSONResponse(
         {"name": "EOMS 工程订单管理系统", "graphql": "/graphql", "health": "/healthz", "ready": "/readyz"}
     )
+
+
+def _token_endpoint(settings: Settings, runtime: Runtime) -> TokenEndpoint:
+    sessions = runtime.sessions
+    tokens = ClientTokens(runtime.database, sessions.mint, sessions.throttle)
+    return TokenEndpoint(tokens, settings.max_body_seconds)
 
 
 def _executor(settings: Settings) -> Executor:
@@ -124,7 +186,7 @@ def _executor(settings: Settings) -> Executor:
         aliases=settings.max_aliases,
         root_fields=settings.max_root_fields,
     )
-    return Executor(schema, Documents(schema, limits), settings.max_node_count)
+    return Executor(schema, Documents(schema, limits), settings.max_operation_seconds)
 
 
 def _database(settings: Settings, urls: StoreUrls) -> Database:

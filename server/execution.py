@@ -1,15 +1,18 @@
-"""How is a prepared operation executed? By graphql-core over Strawberry's schema, with one context per operation."""
+"""How is a prepared operation executed? By graphql-core over Strawberry's schema, with one context per operation.
+
+Which operations may be executed is left to `server.front_door`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any
 
 from graphql import (
     ExecutionResult,
-    GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -17,9 +20,8 @@ from graphql import (
     subscribe,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from domain.errors import EomsError
+from domain.errors import EomsError, Unavailable
 from planner.selection import forbidden_paths
-from planner.size import most_nodes
 from policies.bindings import catalog
 from resolvers.context import Context
 from server.answers import failure, told
@@ -32,30 +34,15 @@ Response = dict[str, Any]
 class Executor:
     """Executes documents against one schema."""
 
-    def __init__(self, schema: GraphQLSchema, documents: Documents, max_nodes: int) -> None:
+    def __init__(self, schema: GraphQLSchema, documents: Documents, max_seconds: float) -> None:
         self.schema = schema
-        self._max_nodes = max_nodes
         self.documents = documents
-
-    def prepare(
-        self, text: str, operation_name: str | None, *, is_stranger: bool
-    ) -> tuple[Prepared, OperationDefinitionNode] | list[GraphQLError]:
-        """Return the document and the operation that is meant, or what is wrong."""
-        prepared = self.documents.prepare(text, is_stranger=is_stranger)
-        if isinstance(prepared, list):
-            return prepared
-        try:
-            return prepared, prepared.operation(operation_name)
-        except GraphQLError as error:
-            return [error]
+        self._max_seconds = max_seconds
 
     async def respond(
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> Response:
         """Execute a query or mutation, settle its last command, and return the response."""
-        too_large = self._too_large(prepared, operation, variables)
-        if too_large is not None:
-            return too_large
         try:
             result = execute(
                 self.schema,
@@ -65,7 +52,7 @@ class Executor:
                 context_value=context,
                 hide_suggestions=context.is_stranger,
             )
-            executed = await result if isawaitable(result) else result
+            executed = await self._in_time(result) if isawaitable(result) else result
             assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
             # What was read must not be told before what was done is kept.
             await context.settle()
@@ -79,10 +66,6 @@ class Executor:
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> AsyncGenerator[Response]:
         """Execute a subscription and yield its responses; a query or mutation yields one."""
-        too_large = self._too_large(prepared, operation, variables)
-        if too_large is not None:
-            yield too_large
-            return
         if operation.operation is not OperationType.SUBSCRIPTION:
             yield await self.respond(prepared, operation, variables, context)
             return
@@ -106,13 +89,16 @@ class Executor:
         finally:
             await context.close()
 
-    def _too_large(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables
-    ) -> Response | None:
-        limit = self._max_nodes
-        if most_nodes(self.schema, operation, prepared.fragments, variables, catalog) <= limit:
-            return None
-        return failure("TOO_MANY_NODES", f"An answer has at most {limit} nodes, counted from its page sizes.")
+    async def _in_time(self, result: Awaitable[ExecutionResult]) -> ExecutionResult:
+        """Wait for a result; what was written by then is rolled back where it takes too long.
+
+        The commit isn't cut off: it has the time limits of statements, and its outcome must be known.
+        """
+        try:
+            async with asyncio.timeout(self._max_seconds):
+                return await result
+        except TimeoutError as error:
+            raise Unavailable("The operation takes too long; ask for less.", code="TIMEOUT") from error
 
     def _response(
         self,

@@ -1,200 +1,170 @@
-"""How does GraphQL come in over HTTP? Bytes to an operation, and its response back (GraphQL over HTTP)."""
+"""How does GraphQL come in over HTTP? A request to an operation, and its answer back.
+
+GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), where the npm package `graphql-http` audits it.
+Event streams are left to `server.event_stream`, bytes and headers of a request to `server.requests`.
+"""
 
 from __future__ import annotations
 
-import re
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import structlog
-from graphql import GraphQLError, OperationType
+from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response as HttpResponse
 
-from db.identifiers import new_id
-from domain.errors import Unauthenticated, Unavailable
+from domain.errors import MalformedRequest, TooManyStreams, Unauthenticated, Unavailable
 from policies.tokens import Claims
 from resolvers.context import Context, RequestFacts, Runtime
-from server.answers import failure, told
-from server.execution import Executor
-
-GRAPHQL_JSON = "application/graphql-response+json"
-PLAIN_JSON = "application/json"
-REQUEST_ID_HEADER = "X-Request-Id"
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+from server.answers import failure, masked
+from server.event_streams import EventStreams
+from server.front_door import FrontDoor, Refused
+from server.rate_headers import rate_limit_headers
+from server.requests import (
+    GRAPHQL_JSON,
+    REQUEST_ID_HEADER,
+    BodyLimits,
+    HttpFailure,
+    Wanted,
+    asked_by,
+    bearer_token,
+    facts_of,
+    wanted_by,
+)
+from server.websocket_protocol import Passport
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="eoms", error="invalid_token"'}
+"""RFC 6750, section 3."""
 
-class HttpFailure(Exception):
-    """The request is no GraphQL request that we take; says status and error."""
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = dict(headers or {})
-
-
-# Any: variables are whatever JSON holds until the schema's types have checked them.
-@dataclass(frozen=True)
-class GraphQLRequest:
-    """What a client asks for."""
-
-    text: str
-    operation_name: str | None
-    variables: Mapping[str, Any]
+_REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+"""An answer may be kept by whoever asked, who has to ask each time whether it still holds."""
 
 
 class GraphQLEndpoint:
     """`/graphql` over POST and GET."""
 
-    def __init__(self, executor: Executor, runtime: Runtime, max_body_bytes: int) -> None:
-        self._executor = executor
+    def __init__(
+        self, front_door: FrontDoor, runtime: Runtime, streams: EventStreams[Claims], bodies: BodyLimits
+    ) -> None:
+        self._front_door = front_door
         self._runtime = runtime
-        self._max_body_bytes = max_body_bytes
+        self._streams = streams
+        self._bodies = bodies
 
     async def answer(self, request: Request) -> HttpResponse:
         """Answer one request."""
-        facts = RequestFacts(request_id_of(request), request.client.host if request.client else None)
-        media_type = _media_type(request)
+        facts, wanted = facts_of(request), wanted_by(request)
         try:
-            asked = await self._asked(request)
-            return await self._answer(asked, request, facts, media_type)
+            return await self._answer(request, facts, wanted)
         except HttpFailure as failed:
-            content = failure(failed.code, failed.message)
-            return _response(content, failed.status, media_type, facts, failed.headers)
+            return _response(
+                failure(failed.code, failed.message), failed.status, wanted, facts, failed.headers
+            )
+        except MalformedRequest as error:
+            return _response(failure(error.code, error.message), 400, wanted, facts)
+        except Refused as refused:
+            return _refusal(refused, wanted, facts)
+        except TooManyStreams as error:
+            return _response(failure(error.code, error.message), 429, wanted, facts)
         except Unauthenticated as error:
-            headers = {"WWW-Authenticate": 'Bearer realm="eoms"'}
-            return _response(failure(error.code, error.message), 401, media_type, facts, headers)
+            return _response(failure(error.code, error.message), 401, wanted, facts, _CHALLENGE)
         except Unavailable as error:
-            return _response(failure(error.code, error.message), 503, media_type, facts, {"Retry-After": "1"})
+            return _response(failure(error.code, error.message), 503, wanted, facts, {"Retry-After": "1"})
         except ClientDisconnect:
             return HttpResponse(status_code=400)
         except Exception:  # noqa: BLE001  # the last line: whatever it is, the client learns nothing of it
             _log.exception("request_failed", request_id=facts.request_id)
-            content = {
-                "errors": [
-                    {
-                        "message": "Something went wrong here.",
-                        "extensions": {"code": "INTERNAL", "requestId": facts.request_id},
-                    }
-                ]
-            }
-            return _response(content, 500, media_type, facts)
+            return _response({"errors": [masked(facts.request_id)]}, 500, wanted, facts)
 
-    async def _answer(
-        self, asked: GraphQLRequest, request: Request, facts: RequestFacts, media_type: str
-    ) -> HttpResponse:
-        context = await open_context(self._runtime, facts, bearer_token(request.headers.get("authorization")))
-        found = self._executor.prepare(asked.text, asked.operation_name, is_stranger=context.is_stranger)
-        if isinstance(found, list):
-            return _refused(found, media_type, facts)
-        prepared, operation = found
-        if operation.operation is OperationType.SUBSCRIPTION:
-            raise HttpFailure(400, "SUBSCRIPTION_OVER_HTTP", "Subscriptions run over WebSocket.")
-        if request.method != "POST" and operation.operation is not OperationType.QUERY:
-            raise HttpFailure(405, "MUTATION_OVER_GET", "Mutations take POST.", {"Allow": "POST"})
-        content = await self._executor.respond(prepared, operation, asked.variables, context)
-        status = 400 if "data" not in content and media_type == GRAPHQL_JSON else 200
-        return _response(content, status, media_type, facts)
-
-    async def _asked(self, request: Request) -> GraphQLRequest:
-        # Whoever routes GET here sends HEAD too.
-        if request.method != "POST":
-            if not any(each in request.headers.get("accept", "") for each in (GRAPHQL_JSON, PLAIN_JSON)):
-                raise HttpFailure(406, "NOT_ACCEPTABLE", f"A GET accepts {GRAPHQL_JSON} or {PLAIN_JSON}.")
-            parameters: dict[str, Any] = dict(request.query_params)
-            for name in ("variables", "extensions"):
-                if parameters.get(name):
-                    parameters[name] = _json(parameters[name].encode())
-            return _graphql_request(parameters)
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != PLAIN_JSON:
-            raise HttpFailure(415, "UNSUPPORTED_MEDIA_TYPE", "A request's body is application/json.")
-        return _graphql_request(_json(await self._body(request)))
-
-    async def _body(self, request: Request) -> bytes:
-        too_large = HttpFailure(413, "BODY_TOO_LARGE", f"A body has at most {self._max_body_bytes} bytes.")
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._max_body_bytes:
-            raise too_large
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._max_body_bytes:
-                raise too_large
-        return bytes(body)
+    async def _answer(self, request: Request, facts: RequestFacts, wanted: Wanted) -> HttpResponse:
+        asked = await asked_by(request, wanted, self._bodies)
+        token = bearer_token(request.headers.get("authorization"))
+        context = await open_context(self._runtime, facts, token)
+        admitted = await self._front_door.admit(
+            asked, context, check=lambda kind: _check_method(kind, request, wanted)
+        )
+        limits = rate_limit_headers(admitted.taken)
+        if wanted.only_stream or admitted.operation.operation is OperationType.SUBSCRIPTION:
+            answers = self._front_door.stream(admitted, context)
+            headers = {REQUEST_ID_HEADER: facts.request_id, **limits}
+            is_single = admitted.operation.operation is not OperationType.SUBSCRIPTION
+            return await self._streams.response(
+                request, answers, _passport(context), headers, is_single=is_single
+            )
+        content = await self._front_door.respond(admitted, context)
+        if request.method != "POST" and admitted.is_registered and "errors" not in content:
+            return _revalidated(content, request, wanted, facts, limits)
+        return _response(content, _status(content, wanted), wanted, facts, limits)
 
 
 async def open_context(runtime: Runtime, facts: RequestFacts, token: str | None) -> Context:
     """Return the context of whoever holds the token, anonymous without one; raise `Unauthenticated`."""
     if token is None:
         return Context(runtime, facts, None, None)
-    claims: Claims = runtime.sessions.mint.read(token)
+    claims = runtime.sessions.mint.read(token)
     return Context(runtime, facts, claims, await runtime.grants.viewer(claims))
 
 
-def bearer_token(header: str | None) -> str | None:
-    """Return the token of an Authorization header, null without one; raise `Unauthenticated` for another scheme."""
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("The Authorization header is `Bearer <access token>`.")
-    return token.strip()
+def _passport(context: Context) -> Passport[Claims] | None:
+    claims = context.claims
+    return Passport(claims, claims.user_id, claims.expires_at) if claims else None
 
 
-def request_id_of(request: Request) -> str:
-    """Return the client's request id where it is one, else a new one."""
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+def _check_method(kind: OperationType, request: Request, wanted: Wanted) -> None:
+    if kind is OperationType.SUBSCRIPTION and not wanted.streams:
+        raise HttpFailure(
+            400,
+            "SUBSCRIPTION_OVER_HTTP",
+            "Subscriptions run over WebSocket, or with Accept: text/event-stream.",
+        )
+    # Whoever routes GET here sends HEAD too.
+    if kind is OperationType.MUTATION and request.method != "POST":
+        raise HttpFailure(405, "MUTATION_OVER_GET", "Mutations take POST.", {"Allow": "POST"})
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise HttpFailure(400, "MALFORMED_JSON", "This is no JSON.") from error
-
-
-def _graphql_request(content: Any) -> GraphQLRequest:
-    """Return the request in a body or query string; raise `HttpFailure` 400 naming the parameter that is wrong."""
-    if not isinstance(content, dict):
-        raise HttpFailure(400, "MALFORMED_REQUEST", "A request is one JSON object; there is no batching.")
-    parameters: dict[str, Any] = content  # pyright: ignore[reportUnknownVariableType]  # JSON's keys are strings
-    text, name, variables, extensions = (
-        parameters.get(each) for each in ("query", "operationName", "variables", "extensions")
+def _refusal(refused: Refused, wanted: Wanted, facts: RequestFacts) -> HttpResponse:
+    headers = rate_limit_headers(refused.taken) if refused.taken else {}
+    content = {"errors": refused.errors}
+    if refused.retry_after_seconds is None:
+        return _response(content, _status(content, wanted), wanted, facts, headers)
+    return _response(
+        content, 429, wanted, facts, {**headers, "Retry-After": str(refused.retry_after_seconds)}
     )
-    if not isinstance(text, str):
-        raise HttpFailure(400, "MALFORMED_REQUEST", "`query` is a string.")
-    if name is not None and not isinstance(name, str):
-        raise HttpFailure(400, "MALFORMED_REQUEST", "`operationName` is a string.")
-    for label, value in (("variables", variables), ("extensions", extensions)):
-        if value is not None and not isinstance(value, dict):
-            raise HttpFailure(400, "MALFORMED_REQUEST", f"`{label}` is an object.")
-    return GraphQLRequest(text, name or None, variables or {})
 
 
-def _media_type(request: Request) -> str:
-    return GRAPHQL_JSON if GRAPHQL_JSON in request.headers.get("accept", "") else PLAIN_JSON
+def _status(content: Mapping[str, Any], wanted: Wanted) -> int:
+    return 400 if "data" not in content and wanted.media_type == GRAPHQL_JSON else 200
 
 
-def _refused(errors: list[GraphQLError], media_type: str, facts: RequestFacts) -> HttpResponse:
-    content = {"errors": [told(error, facts.request_id) for error in errors]}
-    return _response(content, 400 if media_type == GRAPHQL_JSON else 200, media_type, facts)
+def _revalidated(
+    content: Mapping[str, Any],
+    request: Request,
+    wanted: Wanted,
+    facts: RequestFacts,
+    headers: Mapping[str, str],
+) -> HttpResponse:
+    """Return the answer with a validator, or 304 where the client has it already (RFC 9110, section 13.1.2).
+
+    The validator is weak and of the data alone: what the answer cost is another each time.
+    """
+    digest = hashlib.blake2b(orjson.dumps(content["data"]), digest_size=16).hexdigest()
+    validator = f'W/"{digest}"'
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    headers = {**headers, **_REVALIDATED, "ETag": validator}
+    if "*" in known or f'"{digest}"' in known:
+        return HttpResponse(status_code=304, headers={REQUEST_ID_HEADER: facts.request_id, **headers})
+    return _response(content, 200, wanted, facts, headers)
 
 
 def _response(
     content: Mapping[str, Any],
     status: int,
-    media_type: str,
+    wanted: Wanted,
     facts: RequestFacts,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
@@ -202,5 +172,5 @@ def _response(
         orjson.dumps(content),
         status_code=status,
         headers={REQUEST_ID_HEADER: facts.request_id, "Cache-Control": "no-store", **(headers or {})},
-        media_type=f"{media_type}; charset=utf-8",
+        media_type=f"{wanted.media_type}; charset=utf-8",
     )

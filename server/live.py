@@ -1,4 +1,4 @@
-"""How do WebSocket operations reach the schema? The gate between the sockets and the executor."""
+"""How do WebSocket operations reach the schema? The gate between the sockets and the front door."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from domain.errors import MalformedRequest, Unauthenticated
+from domain.errors import Unauthenticated
 from policies.tokens import Claims
 from resolvers.context import Context, RequestFacts, Runtime
-from server.answers import told
-from server.execution import Executor
-from server.http import bearer_token
+from server.front_door import FrontDoor, Refused
+from server.requests import bearer_token
 from server.websocket_protocol import Answer, Passport, SocketGate, SocketOperation
 
 
 class Gate(SocketGate[Claims]):
     """Signs sockets in by the token in `connection_init` and runs their operations, each with today's rights."""
 
-    def __init__(self, executor: Executor, runtime: Runtime) -> None:
-        self._executor = executor
+    def __init__(self, front_door: FrontDoor, runtime: Runtime) -> None:
+        self._front_door = front_door
         self._runtime = runtime
 
     @property
@@ -39,19 +38,13 @@ class Gate(SocketGate[Claims]):
 
     async def answers(self, holder: Claims, operation: SocketOperation) -> AsyncGenerator[Answer]:
         """Yield the answers to one operation."""
-        if operation.text is None:
-            raise MalformedRequest("MALFORMED_REQUEST", "`query` is a string.")
         facts = RequestFacts(operation.request_id, operation.address)
         context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
-        found = self._executor.prepare(
-            operation.text, operation.operation_name, is_stranger=context.is_stranger
-        )
-        if isinstance(found, list):
-            yield {"errors": [told(error, facts.request_id) for error in found]}
+        try:
+            admitted = await self._front_door.admit(operation.asked, context)
+        except Refused as refused:
+            yield {"errors": refused.errors}
             return
-        prepared, meant = found
-        async with aclosing(
-            self._executor.stream(prepared, meant, operation.variables, context)
-        ) as responses:
+        async with aclosing(self._front_door.stream(admitted, context)) as responses:
             async for response in responses:
                 yield response

@@ -137,10 +137,12 @@ class _Server(uvicorn.Server):
 
 
 def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    from server.http_protocol import BoundedHeadProtocol
+
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeadProtocol,
         ws="websockets-sansio",
         ws_max_size=settings.max_body_bytes,
         lifespan="on",

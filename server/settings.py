@@ -143,6 +143,10 @@ class Settings(BaseSettings):
         default=10_000, ge=1, le=1_000_000, description="Viewers whose grants are kept."
     )
 
+    metrics_token: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        default=None,
+        description="What Prometheus sends as bearer token, at least 32 characters; unset serves no /metrics.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe message that is logged."
     )

@@ -14,6 +14,9 @@ from enum import IntEnum
 from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
+from domain.errors import MalformedRequest
+from server.asking import Asked, asked_of
+
 SUBPROTOCOL = "graphql-transport-ws"
 
 Holder = TypeVar("Holder")
@@ -44,16 +47,11 @@ class Passport(Generic[Holder]):
     expires_at: datetime
 
 
-# Any: variables and extensions are whatever JSON holds until the schema's types have checked them.
 @dataclass(frozen=True, slots=True)
 class SocketOperation:
-    """What a client asks for; `text` is null only where `document_id` or an extension names the document."""
+    """What a client asks for, and where it came from."""
 
-    text: str | None
-    document_id: str | None
-    operation_name: str | None
-    variables: Mapping[str, Any]
-    extensions: Mapping[str, Any]
+    asked: Asked
     request_id: str
     address: str | None
 
@@ -97,15 +95,7 @@ def malformation(message: object) -> str | None:
 
 def operation_of(payload: Mapping[str, Any], request_id: str, address: str | None) -> SocketOperation:
     """Return the operation in the payload of a well-formed `subscribe`."""
-    return SocketOperation(
-        text=payload.get("query"),
-        document_id=payload.get("documentId"),
-        operation_name=payload.get("operationName"),
-        variables=payload.get("variables") or {},
-        extensions=payload.get("extensions") or {},
-        request_id=request_id,
-        address=address,
-    )
+    return SocketOperation(asked_of(payload), request_id, address)
 
 
 def _malformed_id(fields: Mapping[str, object]) -> str | None:
@@ -114,14 +104,8 @@ def _malformed_id(fields: Mapping[str, object]) -> str | None:
 
 
 def _malformed_subscription(payload: object) -> str | None:
-    if not isinstance(payload, dict):
-        return "The payload is an object"
-    fields = cast("dict[str, object]", payload)
-    for name in ("query", "documentId", "operationName"):
-        if not isinstance(fields.get(name), str | None):
-            return f"`{name}` is a string"
-    for name in ("variables", "extensions"):
-        if not isinstance(fields.get(name), dict | None):
-            return f"`{name}` is an object"
-    names_document = any(fields.get(name) for name in ("documentId", "extensions"))
-    return None if fields.get("query") is not None or names_document else "`query` is missing"
+    try:
+        asked_of(payload)
+    except MalformedRequest as malformed:
+        return malformed.message
+    return None

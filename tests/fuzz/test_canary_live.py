@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import cast
 
+from server.asking import asked_of
 from server.live import Gate
 from server.websocket_protocol import SocketOperation
 from tests.api import ADDRESS, Api
@@ -45,7 +46,7 @@ SILENT = ("admin", "foreman", "worker", "customer")
 async def listen(api: Api, who: str, heard: dict[str, list[str]]) -> None:
     gate = cast(Gate, api.app.state.gate)
     passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
-    operation = SocketOperation(FOLLOW, None, None, {}, {}, "test", ADDRESS)
+    operation = SocketOperation(asked_of({"query": FOLLOW}), "test", ADDRESS)
     async for answer in gate.answers(passport.holder, operation):
         assert not isinstance(answer, bytes)
         heard[who].append(json.dumps(answer))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from server.asking import asked_of
 from server.live import Gate
 from server.websocket_protocol import Answer, SocketOperation
 from tests.api import ADDRESS, Api
@@ -22,7 +23,7 @@ async def follow(api: Api, who: str) -> AsyncGenerator[Answer]:
     gate: Gate = api.app.state.gate
     passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
     variables: dict[str, Any] = {}
-    operation = SocketOperation(_FOLLOW, None, None, variables, {}, "test", ADDRESS)
+    operation = SocketOperation(asked_of({"query": _FOLLOW, "variables": variables}), "test", ADDRESS)
     return gate.answers(passport.holder, operation)
 
 

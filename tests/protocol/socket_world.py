@@ -106,25 +106,25 @@ class Gate:
 
     async def answers(self, holder: str, operation: SocketOperation) -> AsyncGenerator[Answer]:
         self.operations.append(operation)
-        if operation.document_id == "bytes":
+        if operation.asked.document_id == "bytes":
             yield b'{"data": {"holder":"' + holder.encode() + b'"}}'
             return
-        if operation.document_id == "flood":
+        if operation.asked.document_id == "flood":
             self.running += 1
             try:
                 while True:
                     yield b'{"data": "' + b"." * 100_000 + b'"}'
             finally:
                 self.running -= 1
-        if operation.document_id == "mistake":
+        if operation.asked.document_id == "mistake":
             raise RuntimeError(SECRET)
-        if operation.document_id == "denied":
+        if operation.asked.document_id == "denied":
             raise Forbidden
         stream = await SCHEMA.stream(
-            operation.text,
-            dict(operation.variables),
+            operation.asked.text,
+            dict(operation.asked.variables),
             context_value=self,
-            operation_name=operation.operation_name,
+            operation_name=operation.asked.operation_name,
         )
         async with aclosing(stream) as results:
             async for result in results:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api import Api
+from tests.api import Api, plain
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +41,7 @@ async def test_answer_has_the_media_type_that_was_asked_for(company: Api) -> Non
         assert response.status_code == 200
         assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
         assert response.headers["cache-control"] == "no-store"
-        assert response.json() == {"data": {"__typename": "Query"}}
+        assert plain(response) == {"data": {"__typename": "Query"}}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_error_while_running_is_200_with_data(company: Api) -> None:
 async def test_operation_is_chosen_by_its_name(company: Api) -> None:
     document = "query A { __typename } query B { b: __typename }"
     response = await post(company, {"query": document, "operationName": "B"})
-    assert response.json() == {"data": {"b": "Query"}}
+    assert plain(response) == {"data": {"b": "Query"}}
 
 
 async def test_query_over_get_takes_its_parameters_from_the_address(company: Api) -> None:
@@ -89,7 +89,7 @@ async def test_query_over_get_takes_its_parameters_from_the_address(company: Api
         variables='{"x": true}',
         extensions="{}",
     )
-    assert (response.status_code, response.json()) == (200, {"data": {"__typename": "Query"}})
+    assert (response.status_code, plain(response)) == (200, {"data": {"__typename": "Query"}})
 
 
 async def test_mutation_takes_nothing_but_post(company: Api) -> None:
@@ -173,7 +173,7 @@ async def test_body_is_taken_up_to_its_limit_and_not_a_byte_beyond(company: Api)
     body = json.dumps(TYPENAME).encode().ljust(limit)
     headers = {"Content-Type": "application/json; charset=utf-8"}
     taken = await company.client.post("/graphql", content=body, headers=headers)
-    assert (taken.status_code, taken.json()) == (200, {"data": {"__typename": "Query"}})
+    assert (taken.status_code, plain(taken)) == (200, {"data": {"__typename": "Query"}})
     declared = await company.client.post("/graphql", content=body + b" ", headers=headers)
     assert (declared.status_code, codes(declared)) == (413, ["BODY_TOO_LARGE"])
 
@@ -212,7 +212,7 @@ async def test_request_id_and_address_are_kept_with_the_event(company: Api) -> N
         "X-Request-Id": "from-the-client",
     }
     response = await post(company, {"query": document}, **headers)
-    assert response.json() == {"data": {"orderCancel": {"errors": []}}}
+    assert plain(response) == {"data": {"orderCancel": {"errors": []}}}
     kept = await company.rows(
         "SELECT request_id, address, type FROM event WHERE aggregate_id = :id ORDER BY version DESC LIMIT 1",
         id=order_id,

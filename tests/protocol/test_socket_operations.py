@@ -7,6 +7,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from server.asking import Asked
 from tests.protocol.socket_world import SECRET, ask, hear, say, served
 
 
@@ -28,18 +29,12 @@ async def test_a_subscription_is_answered_until_it_ends() -> None:
 
 async def test_an_operation_carries_everything_that_was_asked_for() -> None:
     async with served() as server, server.signed_in() as client:
-        payload = {
-            "documentId": "bytes",
-            "operationName": "O",
-            "extensions": {"persistedQuery": {"version": 1}},
-        }
+        payload = {"documentId": "bytes", "operationName": "O", "variables": {"n": 1}}
         await say(client, {"id": "1", "type": "subscribe", "payload": payload})
         assert (await hear(client))["payload"] == {"data": {"holder": "li"}}
         operation = server.gate.operations[0]
-        assert operation.text is None
-        assert (operation.document_id, operation.operation_name) == ("bytes", "O")
-        assert operation.extensions == {"persistedQuery": {"version": 1}}
-        assert (operation.variables, operation.address) == ({}, "127.0.0.1")
+        assert operation.asked == Asked(None, "bytes", None, "O", {"n": 1})
+        assert operation.address == "127.0.0.1"
 
 
 async def test_a_completed_operation_stops_and_its_id_is_free_at_once() -> None:

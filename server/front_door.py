@@ -1,0 +1,288 @@
+"""May this operation come in, and what does it cost? The same for HTTP, WebSocket and event streams.
+
+Its document is found (sent, registered, or automatically registered), may be sent by this caller, is sound and within the
+limits; its cost is counted and taken from the caller's allowance. Executing it is left to `server.execution`, which
+status and headers a refusal gets to the transports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from graphql import GraphQLError, OperationDefinitionNode, OperationType
+
+from domain.identifiers import ClientId
+from planner.cost import Cost, actual_points, cost_of
+from policies.allowance import Allowance, AllowanceKey, Taken, address_key, viewer_key
+from policies.bindings import catalog
+from policies.viewer import OperationScope
+from resolvers.context import Context
+from server.answers import told
+from server.asking import Asked
+from server.automatic_documents import AutomaticDocuments
+from server.documents import Prepared
+from server.execution import Executor, Response
+from server.metrics import Metrics
+from server.rate_headers import cost_extension
+from server.registry import Registry
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ID_PREFIX = "sha256:"
+
+_REFUSAL_POINTS = 10
+"""What an operation costs that is refused: finding out what is wrong with it is work too."""
+
+_SCOPE_OF = {
+    OperationType.QUERY: OperationScope.READ,
+    OperationType.MUTATION: OperationScope.WRITE,
+    OperationType.SUBSCRIPTION: OperationScope.SUBSCRIBE,
+}
+
+
+class Refused(Exception):
+    """The operation is not executed; `errors` are as they go to the client (GraphQL, section 7.1.2)."""
+
+    def __init__(self, errors: Sequence[Response], *, retry_after_seconds: int | None = None) -> None:
+        super().__init__("refused")
+        self.errors = list(errors)
+        self.retry_after_seconds = retry_after_seconds
+        self.taken: Taken | None = None
+
+    @property
+    def code(self) -> str:
+        """Return the code of the first error."""
+        return str(self.errors[0]["extensions"]["code"])
+
+
+# Any: variables are whatever JSON holds until the schema's types have checked them.
+@dataclass(frozen=True)
+class Admitted:
+    """An operation that may be executed, with its price paid."""
+
+    asked: Asked
+    prepared: Prepared
+    operation: OperationDefinitionNode
+    cost: Cost
+    key: AllowanceKey
+    taken: Taken
+    is_registered: bool
+    """Whether its text came from the registry: the same id then always means the same operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationLimits:
+    """Bounds of one operation, known before it is executed."""
+
+    nodes: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    text: str
+    registered_hash: bytes | None = None
+    kept_for: Context | None = None
+
+
+class FrontDoor:
+    """Lets operations in and has them executed; open it with `async with`."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        registry: Registry,
+        automatic: AutomaticDocuments,
+        allowance: Allowance,
+        limits: OperationLimits,
+        metrics: Metrics,
+    ) -> None:
+        self._executor = executor
+        self._metrics = metrics
+        self._registry = registry
+        self._automatic = automatic
+        self._allowance = allowance
+        self._limits = limits
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._registry)
+            await stack.enter_async_context(self._allowance)
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    async def admit(
+        self, asked: Asked, context: Context, check: Callable[[OperationType], None] | None = None
+    ) -> Admitted:
+        """Return the operation ready to be executed; raise `Refused`, `Unavailable` or what `check` raises.
+
+        `check` says whether the transport carries this kind of operation.
+        """
+        key = _allowance_key(context)
+        try:
+            found = await self._found(asked, context)
+            prepared, operation = self._prepared(found.text, asked, context)
+            _check_scope(operation.operation, context)
+            if check is not None:
+                check(operation.operation)
+            cost = self._cost(prepared, operation, asked)
+        except Refused as refused:
+            self._metrics.refused(refused.code)
+            refused.taken = await self._taken(key, _REFUSAL_POINTS)
+            raise
+        taken = await self._taken(key, cost.points)
+        await self._remembered(found, context)
+        return Admitted(asked, prepared, operation, cost, key, taken, found.registered_hash is not None)
+
+    async def respond(self, admitted: Admitted, context: Context) -> Response:
+        """Execute a query or mutation and return its response, with what it cost."""
+        began = time.monotonic()
+        response = await self._executor.respond(
+            admitted.prepared, admitted.operation, admitted.asked.variables, context
+        )
+        self._metrics.ended(admitted.operation.operation.value, _outcome(response), time.monotonic() - began)
+        return self._priced(admitted, response)
+
+    async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response]:
+        """Execute any operation and yield its responses: one, or those of a subscription until it ends."""
+        if admitted.operation.operation is not OperationType.SUBSCRIPTION:
+            yield await self.respond(admitted, context)
+            return
+        responses = self._executor.stream(
+            admitted.prepared, admitted.operation, admitted.asked.variables, context
+        )
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
+
+    async def _found(self, asked: Asked, context: Context) -> _Found:
+        client = context.viewer.client if context.viewer else None
+        client_id = client.client_id if client else None
+        if asked.document_id is not None:
+            return await self._registered(_digest_of_id(asked.document_id), client_id)
+        if asked.apollo_hash is not None:
+            return await self._named_by_apollo(asked.apollo_hash, asked.text, context)
+        assert asked.text is not None, "what is asked for has a text or a name"
+        _check_text_may_be_sent(context)
+        return _Found(asked.text)
+
+    async def _registered(self, digest: bytes | None, client_id: ClientId | None) -> _Found:
+        text = await self._registry.text(digest, client_id) if digest is not None else None
+        if digest is None or text is None:
+            raise _refused("PERSISTED_DOCUMENT_NOT_FOUND", "There is no such registered document.")
+        return _Found(text, registered_hash=digest)
+
+    async def _named_by_apollo(self, given: str, text: str | None, context: Context) -> _Found:
+        client = context.viewer.client if context.viewer else None
+        digest = bytes.fromhex(given) if _SHA256.fullmatch(given) else None
+        if digest is not None and (text is None or client is not None):
+            registered = await self._registry.text(digest, client.client_id if client else None)
+            if registered is not None:
+                return _Found(registered, registered_hash=digest)
+        if text is not None:
+            _check_text_may_be_sent(context)
+            if hashlib.sha256(text.encode()).digest() != digest:
+                raise _refused("PERSISTED_DOCUMENT_MISMATCH", "The hash is not the text's SHA-256.")
+            return _Found(text, kept_for=context)
+        if digest is not None and context.viewer is not None and not context.is_stranger:
+            kept = await self._automatic.text(context.viewer.user_id, digest)
+            if kept is not None:
+                return _Found(kept)
+        # Apollo's clients know this very message, and send the text next.
+        raise _refused("PERSISTED_DOCUMENT_NOT_FOUND", "PersistedQueryNotFound")
+
+    def _prepared(
+        self, text: str, asked: Asked, context: Context
+    ) -> tuple[Prepared, OperationDefinitionNode]:
+        found = self._executor.documents.prepare(text, is_stranger=context.is_stranger)
+        if isinstance(found, list):
+            raise Refused([told(error, context.facts.request_id) for error in found])
+        try:
+            return found, found.operation(asked.operation_name)
+        except GraphQLError as error:
+            raise Refused([told(error, context.facts.request_id)]) from error
+
+    def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, asked: Asked) -> Cost:
+        cost = cost_of(self._executor.schema, operation, prepared.fragments, asked.variables, catalog)
+        limits = self._limits
+        if cost.nodes > limits.nodes:
+            raise _refused(
+                "TOO_MANY_NODES", f"An answer has at most {limits.nodes} nodes, counted from its page sizes."
+            )
+        if cost.points > limits.cost:
+            raise _refused(
+                "TOO_COSTLY", f"This costs {cost.points} points; an operation may cost {limits.cost}."
+            )
+        return cost
+
+    async def _taken(self, key: AllowanceKey, points: int) -> Taken:
+        taken = await self._allowance.take(key, points)
+        if taken.retry_after_seconds is not None:
+            refused = _refused(
+                "RATE_LIMITED",
+                f"Too many points were spent; try again in {taken.retry_after_seconds} seconds.",
+                retry_after_seconds=taken.retry_after_seconds,
+            )
+            refused.taken = taken
+            self._metrics.refused(refused.code)
+            raise refused
+        return taken
+
+    async def _remembered(self, found: _Found, context: Context) -> None:
+        """Count the use of a registered document; keep the text of one that registers itself, for staff."""
+        viewer = context.viewer
+        if found.registered_hash is not None:
+            client = viewer.client if viewer else None
+            self._registry.used(found.registered_hash, client.client_id if client else None)
+        elif found.kept_for is not None and viewer is not None and not context.is_stranger:
+            await self._automatic.keep(viewer.user_id, found.text)
+
+    def _priced(self, admitted: Admitted, response: Response) -> Response:
+        actual = actual_points(admitted.cost, response.get("data"))
+        self._allowance.give_back(admitted.key, admitted.cost.points - actual)
+        return response | {
+            "extensions": {"cost": cost_extension(admitted.taken, admitted.cost.points, actual)}
+        }
+
+
+def _allowance_key(context: Context) -> AllowanceKey:
+    viewer = context.viewer
+    return viewer_key(viewer) if viewer else address_key(context.facts.address)
+
+
+def _outcome(response: Response) -> str:
+    errors = response.get("errors")
+    return str(errors[0]["extensions"]["code"]) if errors else "ok"
+
+
+def _check_text_may_be_sent(context: Context) -> None:
+    client = context.viewer.client if context.viewer else None
+    if client is not None and not client.may_send_text:
+        raise _refused("PERSISTED_DOCUMENT_REQUIRED", "Only registered documents may be sent here.")
+
+
+def _check_scope(kind: OperationType, context: Context) -> None:
+    client = context.viewer.client if context.viewer else None
+    if client is not None and _SCOPE_OF[kind] not in client.scopes:
+        raise _refused("INSUFFICIENT_SCOPE", f"The token's scope has no `{_SCOPE_OF[kind]}`.")
+
+
+def _digest_of_id(document_id: str) -> bytes | None:
+    prefix, digest = document_id[: len(_ID_PREFIX)], document_id[len(_ID_PREFIX) :]
+    return bytes.fromhex(digest) if prefix == _ID_PREFIX and _SHA256.fullmatch(digest) else None
+
+
+def _refused(code: str, message: str, **more: Any) -> Refused:
+    return Refused([{"message": message, "extensions": {"code": code}}], **more)

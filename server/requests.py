@@ -1,0 +1,141 @@
+"""What does an HTTP request say? The operation in it, the answer it wants, whose it is and where it came from."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from db.identifiers import new_id
+from domain.errors import Unauthenticated
+from resolvers.context import RequestFacts
+from server.asking import Asked, asked_of
+from server.negotiation import preferred, weights
+
+GRAPHQL_JSON = "application/graphql-response+json"
+PLAIN_JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+REQUEST_ID_HEADER = "X-Request-Id"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_UTF8 = re.compile(r'charset\s*=\s*"?utf-?8"?')
+
+
+class HttpFailure(Exception):
+    """The request is no GraphQL request that we take; says status and error."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The answer that a client's Accept header asks for.
+
+    `media_type` is that of an answer in one piece, `is_named` whether the client named it; `streams` says whether it takes
+    an event stream, `only_stream` whether nothing else.
+    """
+
+    media_type: str
+    is_named: bool
+    streams: bool
+
+    @property
+    def only_stream(self) -> bool:
+        """Return whether every answer goes out as events."""
+        return self.streams and not self.is_named
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bounds of a request's body: its size, and how long it may take to arrive."""
+
+    max_bytes: int
+    max_seconds: float
+
+
+def wanted_by(request: Request) -> Wanted:
+    """Return which answer a request wants; one that doesn't say gets `application/json`."""
+    header = request.headers.get("accept", "")
+    named = preferred(header, (GRAPHQL_JSON, PLAIN_JSON))
+    streams = weights(header).get(EVENT_STREAM, 0) > 0
+    # Who takes events only reads the status of a refusal, so it has to be a true one.
+    fallback = GRAPHQL_JSON if streams else PLAIN_JSON
+    return Wanted(named or fallback, is_named=named is not None, streams=streams)
+
+
+def facts_of(request: Request) -> RequestFacts:
+    """Return the request's id, the client's own where it is one, and its address."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+    return RequestFacts(request_id, request.client.host if request.client else None)
+
+
+def bearer_token(header: str | None) -> str | None:
+    """Return the token of an Authorization header, null without one; raise `Unauthenticated` for another scheme."""
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("The Authorization header is `Bearer <access token>`.")
+    return token.strip()
+
+
+async def asked_by(request: Request, wanted: Wanted, limits: BodyLimits) -> Asked:
+    """Return the operation of a request; raise `HttpFailure` or `MalformedRequest` where there is none."""
+    if request.method == "POST":
+        return asked_of(_json(await _body(request, limits)))
+    # No page can make a browser ask for these types without asking us first, so no answer can be had by stealth.
+    if not wanted.is_named and not wanted.streams:
+        raise HttpFailure(406, "NOT_ACCEPTABLE", f"A GET accepts {GRAPHQL_JSON} or {PLAIN_JSON}.")
+    parameters: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            parameters[name] = _json(parameters[name].encode())
+        else:
+            parameters.pop(name, None)
+    return asked_of(parameters)
+
+
+async def _body(request: Request, limits: BodyLimits) -> bytes:
+    media_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    is_utf8 = "charset" not in parameters or _UTF8.search(parameters) is not None
+    if media_type.strip() != PLAIN_JSON or not is_utf8:
+        raise HttpFailure(415, "UNSUPPORTED_MEDIA_TYPE", "A request's body is application/json in UTF-8.")
+    too_large = HttpFailure(413, "BODY_TOO_LARGE", f"A body has at most {limits.max_bytes} bytes.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limits.max_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.max_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.max_bytes:
+                    raise too_large
+    except TimeoutError as error:
+        raise HttpFailure(
+            408,
+            "BODY_TIMEOUT",
+            f"A body arrives within {limits.max_seconds:g} seconds.",
+            {"Connection": "close"},
+        ) from error
+    return bytes(body)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise HttpFailure(400, "MALFORMED_JSON", "This is no JSON.") from error

@@ -1,0 +1,109 @@
+"""Is a request's head bounded in time and size before anybody looks at it?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from server.http_protocol import BoundedHeadProtocol
+
+
+class Strict(BoundedHeadProtocol):
+    """The protocol with bounds that a test can reach at once."""
+
+    head_seconds = 0.5
+    head_bytes = 1_000
+
+
+async def greet(request: Request) -> Response:
+    return PlainTextResponse(f"hello {len(await request.body())}")
+
+
+@asynccontextmanager
+async def connected() -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    app = Starlette(routes=[Route("/", greet, methods=["GET", "POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Strict, lifespan="off", log_config=None))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(10):
+            yield reader, writer
+    finally:
+        writer.close()
+        server.should_exit = True
+        await running
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"hello 0")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX-Slow: "])
+async def test_head_that_does_not_end_ends_the_connection(sent: bytes) -> None:
+    async with connected() as (reader, writer):
+        began = time.monotonic()
+        writer.write(sent)
+        assert await reader.read() == b""
+        assert 0.4 < time.monotonic() - began < 5
+
+
+async def test_dripping_does_not_gain_time() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n")
+        drips = 0
+        with suppress(ConnectionError):
+            while drips < 50 and not reader.at_eof():
+                writer.write(b"X: y\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+                drips += 1
+        assert drips < 50
+
+
+async def test_second_request_of_a_connection_has_the_same_bounds() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await answer(reader)).startswith(b"HTTP/1.1 200 OK")
+        writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
+        assert await reader.read() == b""
+
+
+async def test_body_may_take_longer_than_the_head() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n")
+        await asyncio.sleep(0.7)
+        writer.write(b"x" * 2_000)
+        assert (await reader.readuntil(b"hello 2000")).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    "start", [b"GET / HTTP/1.1\r\nX-Long: ", b"GET /?", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100]
+)
+async def test_head_that_is_too_large_is_431(start: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(start + b"z" * 600)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"z" * 600)
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_head_within_its_bounds_is_taken_in_pieces_and_pipelined() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nX-Long: " + b"z" * 700)
+        await asyncio.sleep(0.1)
+        writer.write(b"\r\nHost: a\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+        for _ in range(3):
+            assert b"HTTP/1.1 200 OK" in await answer(reader)

@@ -1,0 +1,64 @@
+"""Is an operation read from whatever JSON held, or refused with the parameter that is wrong?"""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import MalformedRequest
+from server.asking import Asked, asked_of
+
+APOLLO = {"persistedQuery": {"version": 1, "sha256Hash": "ab"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "asked"),
+    [
+        ({"query": "{ a }"}, Asked("{ a }", None, None, None, {})),
+        ({"query": ""}, Asked("", None, None, None, {})),
+        (
+            {"query": "{ a }", "operationName": "", "variables": None, "extensions": None},
+            Asked("{ a }", None, None, None, {}),
+        ),
+        (
+            {"documentId": "x", "operationName": "O", "variables": {"n": 1}},
+            Asked(None, "x", None, "O", {"n": 1}),
+        ),
+        ({"extensions": APOLLO}, Asked(None, None, "ab", None, {})),
+        ({"query": "{ a }", "extensions": APOLLO | {"other": 1}}, Asked("{ a }", None, "ab", None, {})),
+    ],
+)
+def test_good_parameters_are_what_is_asked_for(content: object, asked: Asked) -> None:
+    assert asked_of(content) == asked
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "A request is one JSON object; there is no batching."),
+        ({}, "`query` or `documentId` is required."),
+        ({"query": 1}, "`query` is a string."),
+        ({"documentId": {}}, "`documentId` is a string."),
+        ({"query": "{ a }", "operationName": 1}, "`operationName` is a string."),
+        ({"query": "{ a }", "variables": []}, "`variables` is an object."),
+        ({"query": "{ a }", "extensions": 0}, "`extensions` is an object."),
+        (
+            {"query": "{ a }", "documentId": "x"},
+            "`documentId` stands alone: it says what the document is.",
+        ),
+        (
+            {"documentId": "x", "extensions": APOLLO},
+            "`documentId` stands alone: it says what the document is.",
+        ),
+        *(
+            (
+                {"extensions": {"persistedQuery": wrong}},
+                '`extensions.persistedQuery` is {"version": 1, "sha256Hash": "…"}.',
+            )
+            for wrong in ("ab", {}, {"version": 2, "sha256Hash": "ab"}, {"version": 1, "sha256Hash": 1})
+        ),
+    ],
+)
+def test_wrong_parameter_is_named(content: object, message: str) -> None:
+    with pytest.raises(MalformedRequest) as refused:
+        asked_of(content)
+    assert (refused.value.code, refused.value.message) == ("MALFORMED_REQUEST", message)
