@@ -110,7 +110,7 @@ def forbidden_paths(
     catalog: Catalog,
 ) -> list[Path]:
     """Return the response paths, once each and in the document's order, of an operation that has been executed."""
-    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
+    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables), max_errors=1)
     if isinstance(coerced, list):
         return []
     root = schema.get_root_type(operation.operation)

@@ -112,7 +112,8 @@ class Context:
         if self._run is not None:
             run, self._run = self._run, None
             await self._drop_reads()
-            await run.settle()
+            # Whether it was kept has to be known, even where nobody waits for the answer any more.
+            await shield(run.settle())
 
     async def renew(self) -> None:
         """Start over for the next event of a subscription: today's grants, a new snapshot, fresh loaders."""

@@ -28,6 +28,7 @@ from policies.throttle import SignInThrottle
 from policies.tokens import Claims, TokenMint
 from resolvers.context import Runtime
 from schema.build import build_schema, graphql_schema
+from server.asking import AskingLimits
 from server.automatic_documents import AutomaticDocuments
 from server.compression import Compression
 from server.documents import DocumentLimits, Documents
@@ -126,7 +127,11 @@ def _front_door(
         Registry(database, urls.database_url),
         AutomaticDocuments(redis, settings.max_automatic_documents, lifetime),
         Allowance(redis, settings.rate_points, settings.rate_points_per_second),
-        OperationLimits(nodes=settings.max_node_count, cost=settings.max_cost),
+        OperationLimits(
+            nodes=settings.max_node_count,
+            cost=settings.max_cost,
+            asking=AskingLimits(settings.max_document_characters, settings.max_variable_values),
+        ),
         metrics,
     )
 

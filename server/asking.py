@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from domain.errors import MalformedRequest
 
 _APOLLO_EXTENSION = "persistedQuery"
+
+
+@dataclass(frozen=True, slots=True)
+class AskingLimits:
+    """Bounds of what is sent, for the work that reading it makes: a document's characters, values in its variables."""
+
+    characters: int
+    values: int
 
 
 # Any: variables and extensions are whatever JSON holds until the schema's types have checked them.
@@ -51,6 +59,23 @@ def asked_of(content: object) -> Asked:
         operation_name=parameters.get("operationName") or None,
         variables=parameters.get("variables") or {},
     )
+
+
+def check_size(asked: Asked, limits: AskingLimits) -> None:
+    """Raise `MalformedRequest` DOCUMENT_TOO_LONG or TOO_MANY_VALUES where reading it would take too long."""
+    if asked.text is not None and len(asked.text) > limits.characters:
+        raise MalformedRequest("DOCUMENT_TOO_LONG", f"A document has at most {limits.characters} characters.")
+    left = limits.values
+    waiting: list[object] = [asked.variables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            content = cast("dict[str, object] | list[object]", value)
+            held: Collection[object] = content.values() if isinstance(content, dict) else content
+            left -= len(held)
+            if left < 0:
+                raise MalformedRequest("TOO_MANY_VALUES", f"Variables hold at most {limits.values} values.")
+            waiting.extend(held)
 
 
 def _apollo_hash(extension: object) -> str | None:

@@ -30,6 +30,9 @@ from server.documents import Documents, Prepared
 Variables = Mapping[str, Any]
 Response = dict[str, Any]
 
+_ERRORS_TOLD = 5
+"""How much is told of what is wrong with variables."""
+
 
 class Executor:
     """Executes documents against one schema."""
@@ -50,6 +53,7 @@ class Executor:
                 variable_values=dict(variables),
                 operation_name=operation.name.value if operation.name else None,
                 context_value=context,
+                max_coercion_errors=_ERRORS_TOLD,
                 hide_suggestions=context.is_stranger,
             )
             executed = await self._in_time(result) if isawaitable(result) else result
@@ -76,6 +80,7 @@ class Executor:
                 variable_values=dict(variables),
                 operation_name=operation.name.value if operation.name else None,
                 context_value=context,
+                max_coercion_errors=_ERRORS_TOLD,
                 hide_suggestions=context.is_stranger,
             )
             opened = await source if isawaitable(source) else source
@@ -113,7 +118,9 @@ class Executor:
             errors += self._hidden(prepared, operation, variables, context)
         # A request error has no data at all; an execution error has data, perhaps null (GraphQL, section 7.1).
         has_data = result.data is not None or any(error.path is not None for error in result.errors or ())
-        response: Response = {"data": result.data} if has_data else {}
+        if not has_data:
+            return {"errors": errors[:_ERRORS_TOLD]}
+        response: Response = {"data": result.data}
         return response | ({"errors": errors} if errors else {})
 
     def _hidden(

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType
 
+from domain.errors import MalformedRequest
 from domain.identifiers import ClientId
 from planner.cost import Cost, actual_points, cost_of
 from policies.allowance import Allowance, AllowanceKey, Taken, address_key, viewer_key
@@ -25,7 +26,7 @@ from policies.bindings import catalog
 from policies.viewer import OperationScope
 from resolvers.context import Context
 from server.answers import told
-from server.asking import Asked
+from server.asking import Asked, AskingLimits, check_size
 from server.automatic_documents import AutomaticDocuments
 from server.documents import Prepared
 from server.execution import Executor, Response
@@ -82,6 +83,7 @@ class OperationLimits:
 
     nodes: int
     cost: int
+    asking: AskingLimits
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class FrontDoor:
         """
         key = _allowance_key(context)
         try:
+            _check_size(asked, self._limits.asking)
             found = await self._found(asked, context)
             prepared, operation = self._prepared(found.text, asked, context)
             _check_scope(operation.operation, context)
@@ -265,6 +268,13 @@ def _allowance_key(context: Context) -> AllowanceKey:
 def _outcome(response: Response) -> str:
     errors = response.get("errors")
     return str(errors[0]["extensions"]["code"]) if errors else "ok"
+
+
+def _check_size(asked: Asked, limits: AskingLimits) -> None:
+    try:
+        check_size(asked, limits)
+    except MalformedRequest as error:
+        raise _refused(error.code, error.message) from error
 
 
 def _check_text_may_be_sent(context: Context) -> None:

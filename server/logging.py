@@ -20,6 +20,9 @@ URL_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
 # Libraries that talk while nothing is wrong.
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "casbin", "alembic", "asyncio")
 
+CUT_OFF = "ASGI callable returned without completing response."
+"""uvicorn's complaint about an event stream that is cut off, which is how its client learns that it shall come back."""
+
 
 def configure_logging(settings: Settings) -> None:
     """Send the whole process's log to stderr, at the level and in the form that the settings ask for."""
@@ -54,11 +57,16 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The message without the values of secret names and without the passwords of URLs."""
     return {name: _hidden(name, value) for name, value in event.items()}
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.getMessage() != CUT_OFF
 
 
 def _hidden(name: str, value: object) -> object:

@@ -59,7 +59,7 @@ def codes(response: httpx.Response) -> list[str]:
         ("query { __typename " + "@include(if: true)" * 50 + " }", "GRAPHQL_VALIDATION_FAILED"),
         ("query { __typename " + "@aa" * 5000 + " }", "TOO_MANY_TOKENS"),
         (nested(17), "TOO_DEEP"),
-        ("{ __typename " + "#" * 900_000 + " }", "GRAPHQL_PARSE_FAILED"),
+        ("{ __typename " + "#" * 900_000 + "\n}", "DOCUMENT_TOO_LONG"),
         ("queryy { __typename }", "GRAPHQL_PARSE_FAILED"),
         ("query { doesNotExist }", "GRAPHQL_VALIDATION_FAILED"),
         ("query { \x00 }", "GRAPHQL_PARSE_FAILED"),
@@ -172,6 +172,19 @@ async def test_broken_bytes_are_no_json(company: Api, body: bytes) -> None:
         "/graphql", content=body, headers={"Content-Type": "application/json"}
     )
     assert (response.status_code, codes(response)) == (400, ["MALFORMED_JSON"])
+
+
+@pytest.mark.parametrize("value", ["a", None, ["a"], {"a": 1}])
+async def test_flood_of_values_is_refused_before_it_is_read(company: Api, value: object) -> None:
+    document = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    response = await probe(company, {"query": document, "variables": {"ids": [value] * 50_000}}, None)
+    assert (response.status_code, codes(response)) == (400, ["TOO_MANY_VALUES"])
+
+
+async def test_at_most_five_errors_of_variables_are_told(company: Api) -> None:
+    document = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    response = await probe(company, {"query": document, "variables": {"ids": [None] * 500}}, "director")
+    assert (response.status_code, codes(response)) == (400, ["BAD_USER_INPUT"] * 5)
 
 
 async def test_errors_name_no_value_that_was_sent(company: Api) -> None:

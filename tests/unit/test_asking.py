@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import MalformedRequest
-from server.asking import Asked, asked_of
+from server.asking import Asked, AskingLimits, asked_of, check_size
 
 APOLLO = {"persistedQuery": {"version": 1, "sha256Hash": "ab"}}
 
@@ -62,3 +62,36 @@ def test_wrong_parameter_is_named(content: object, message: str) -> None:
     with pytest.raises(MalformedRequest) as refused:
         asked_of(content)
     assert (refused.value.code, refused.value.message) == ("MALFORMED_REQUEST", message)
+
+
+LIMITS = AskingLimits(characters=10, values=4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"query": "x" * 10},
+        {"documentId": "x" * 100},
+        {"query": "{ a }", "variables": {"a": 1, "b": 2, "c": 3, "d": 4}},
+        {"query": "{ a }", "variables": {"a": [1, [2]]}},
+        {"query": "{ a }", "variables": {"a": "long " * 100}},
+    ],
+)
+def test_what_is_within_its_bounds_is_read(content: object) -> None:
+    check_size(asked_of(content), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({"query": "x" * 11}, "DOCUMENT_TOO_LONG"),
+        ({"query": "{ a }", "variables": {name: None for name in "abcde"}}, "TOO_MANY_VALUES"),
+        ({"query": "{ a }", "variables": {"a": [1, 2, 3, 4]}}, "TOO_MANY_VALUES"),
+        ({"query": "{ a }", "variables": {"a": [[[[1]]]]}}, "TOO_MANY_VALUES"),
+        ({"query": "{ a }", "variables": {"a": {"b": {"c": [{}]}, "d": 1}}}, "TOO_MANY_VALUES"),
+    ],
+)
+def test_what_is_beyond_them_is_refused_by_its_code(content: object, code: str) -> None:
+    with pytest.raises(MalformedRequest) as refused:
+        check_size(asked_of(content), LIMITS)
+    assert refused.value.code == code
