@@ -4,6 +4,7 @@ Port, stores, schema, demo company, HTTP, and back in the opposite order. What i
 `server.app`.
 """
 
+import ipaddress
 import os
 import signal
 import socket
@@ -110,7 +111,7 @@ def _serve_on_stores(
             steps.finish()
             _print_welcome(settings, console)
 
-        server = _Server(_uvicorn_config(app, settings), announce, app.state.drain)
+        server = _Server(uvicorn_config(app, settings), announce, app.state.drain)
         server.run(sockets=[listener])
         if not server.started:
             raise ServeError("The server did not start; the log above says why.")
@@ -136,7 +137,8 @@ class _Server(uvicorn.Server):
             self._on_started()
 
 
-def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn serves the application, and whose word it takes for where a client is."""
     from server.http_protocol import BoundedHeadProtocol
 
     return uvicorn.Config(
@@ -150,9 +152,20 @@ def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         # An address that a client wrote itself must not count as where the client is.
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=_trusted(settings.trusted_proxies),
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
     )
+
+
+def _trusted(networks: str) -> list[str]:
+    """The networks, IPv4 ones also as IPv6 sockets see them (RFC 4291, section 2.5.5.2)."""
+    trusted: list[str] = []
+    for network in map(ipaddress.ip_network, filter(None, networks.split(","))):
+        trusted.append(str(network))
+        if isinstance(network, ipaddress.IPv4Network):
+            trusted.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
+    return trusted
 
 
 def _importing(module: str) -> Thread:

@@ -5,6 +5,7 @@ that take a `Settings`. The README's table is generated from the fields below (`
 """
 
 import difflib
+import ipaddress
 import os
 import secrets
 import stat
@@ -59,6 +60,17 @@ def _known_time_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("should be a time zone's name such as Asia/Shanghai") from error
     return name
+
+
+def _networks(given: str) -> str:
+    networks = [each.strip() for each in given.split(",") if each.strip()]
+    try:
+        return ",".join(str(ipaddress.ip_network(each)) for each in networks)
+    except ValueError as error:
+        raise ValueError(
+            "should be addresses such as 10.0.0.5, or networks such as 10.0.0.0/8 with nothing behind the prefix, "
+            "separated by commas"
+        ) from error
 
 
 def _one_line(description: str) -> str:
@@ -117,7 +129,7 @@ class Settings(BaseSettings):
         default="", description="Origins a browser may call from, separated by commas; none by default."
     )
 
-    trusted_proxies: str = Field(
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         default="",
         description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
     )
@@ -171,8 +183,14 @@ class Settings(BaseSettings):
     max_page_size: int = Field(
         default=100, ge=1, le=1000, description="Most items that `first` or `last` may ask for."
     )
+    max_document_characters: int = Field(
+        default=65_536, ge=1024, le=1_048_576, description="Longest GraphQL document, in characters."
+    )
+    max_variable_values: int = Field(
+        default=10_000, ge=100, le=1_000_000, description="Most values in an operation's variables."
+    )
     max_document_tokens: int = Field(
-        default=5000, ge=100, le=100_000, description="Longest GraphQL document."
+        default=5000, ge=100, le=100_000, description="Longest GraphQL document, in tokens."
     )
     max_depth: int = Field(default=15, ge=1, le=100, description="Deepest nesting of a GraphQL document.")
     max_aliases: int = Field(default=100, ge=0, le=10_000, description="Most aliases in a GraphQL document.")

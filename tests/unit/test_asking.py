@@ -85,7 +85,7 @@ def test_what_is_within_its_bounds_is_read(content: object) -> None:
     ("content", "code"),
     [
         ({"query": "x" * 11}, "DOCUMENT_TOO_LONG"),
-        ({"query": "{ a }", "variables": {name: None for name in "abcde"}}, "TOO_MANY_VALUES"),
+        ({"query": "{ a }", "variables": {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}}, "TOO_MANY_VALUES"),
         ({"query": "{ a }", "variables": {"a": [1, 2, 3, 4]}}, "TOO_MANY_VALUES"),
         ({"query": "{ a }", "variables": {"a": [[[[1]]]]}}, "TOO_MANY_VALUES"),
         ({"query": "{ a }", "variables": {"a": {"b": {"c": [{}]}, "d": 1}}}, "TOO_MANY_VALUES"),
