@@ -81,16 +81,16 @@ def test_what_is_within_its_bounds_is_read(content: object) -> None:
     check_size(asked_of(content), LIMITS)
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        ({"query": "x" * 11}, "DOCUMENT_TOO_LONG"),
-        ({"query": "{ a }", "variables": {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}}, "TOO_MANY_VALUES"),
-        ({"query": "{ a }", "variables": {"a": [1, 2, 3, 4]}}, "TOO_MANY_VALUES"),
-        ({"query": "{ a }", "variables": {"a": [[[[1]]]]}}, "TOO_MANY_VALUES"),
-        ({"query": "{ a }", "variables": {"a": {"b": {"c": [{}]}, "d": 1}}}, "TOO_MANY_VALUES"),
-    ],
-)
+BEYOND: list[tuple[object, str]] = [
+    ({"query": "x" * 11}, "DOCUMENT_TOO_LONG"),
+    ({"query": "{ a }", "variables": {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}}, "TOO_MANY_VALUES"),
+    ({"query": "{ a }", "variables": {"a": [1, 2, 3, 4]}}, "TOO_MANY_VALUES"),
+    ({"query": "{ a }", "variables": {"a": [[[[1]]]]}}, "TOO_MANY_VALUES"),
+    ({"query": "{ a }", "variables": {"a": {"b": {"c": [{}]}, "d": 1}}}, "TOO_MANY_VALUES"),
+]
+
+
+@pytest.mark.parametrize(("content", "code"), BEYOND)
 def test_what_is_beyond_them_is_refused_by_its_code(content: object, code: str) -> None:
     with pytest.raises(MalformedRequest) as refused:
         check_size(asked_of(content), LIMITS)
