@@ -15,21 +15,19 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLField,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
-    SelectionNode,
     SelectionSetNode,
     get_argument_values,
 )
 from graphql.execution.values import get_variable_values
 
 from planner.spending import Selected, Spending
-from planner.tariff import OPERATION, ROW, Holds, Price, Tariff, named_type
+from planner.tariff import OPERATION, ROW, Holds, Price, Tariff
 from policies.bindings import Catalog
 
 SHORT_LIST = 100
@@ -61,7 +59,7 @@ def cost_of(
     One whose variables don't fit costs its start: executing it will say what is wrong with them. One that is nested more
     deeply than can be counted costs as much as can be.
     """
-    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables))
+    coerced = get_variable_values(schema, operation.variable_definitions or (), dict(variables), max_errors=1)
     if isinstance(coerced, list):
         return Cost(OPERATION, 0)
     selected = Selected(Tariff(schema, catalog), fragments, coerced)
@@ -69,7 +67,7 @@ def cost_of(
         part = _Count(selected).within(schema.get_root_type(operation.operation), operation.selection_set)
         return Cost(_capped(OPERATION + part.points), part.nodes, Spending(selected, operation))
     except RecursionError:
-        # Fragments in fragments are no depth of the answer, and there can be hundreds.
+        # Fragments in fragments are no depth that other limits know.
         return Cost(MOST, MOST)
 
 
@@ -104,41 +102,67 @@ class _Part:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Flat:
+    """What the fields of a selection add, and which fragments are spread beside them."""
+
+    part: _Part
+    spreads: frozenset[str]
+
+
 @dataclass(frozen=True)
 class _Count:
     selected: Selected
-    known: dict[str, _Part] = field(default_factory=dict[str, _Part])
-    """What each fragment adds, counted once: fragments that spread each other twice would else be counted for ever."""
+    known: dict[str, _Flat] = field(default_factory=dict[str, _Flat])
+    """Each fragment by itself, looked at once however often it is spread."""
+
+    totals: dict[frozenset[str], _Part] = field(default_factory=dict[frozenset[str], _Part])
+    """What fragments spread side by side add, with all that they spread in turn."""
 
     def within(self, kind: GraphQLNamedType | None, selections: SelectionSetNode) -> _Part:
-        total = _Part()
-        for selection in selections.selections:
-            if self.selected.is_included(selection):
-                total += self._selection(kind, selection)
-        return total
+        flat = self._flat(kind, selections)
+        return flat.part + self._spread(flat.spreads) if flat.spreads else flat.part
 
-    def _selection(self, kind: GraphQLNamedType | None, selection: SelectionNode) -> _Part:
-        if isinstance(selection, FieldNode):
-            return self._field(kind, selection)
-        if isinstance(selection, InlineFragmentNode):
-            return self.within(self.selected.inner_type(kind, selection), selection.selection_set)
-        assert isinstance(selection, FragmentSpreadNode), "a selection is a field or a fragment"
-        name = selection.name.value
+    def _flat(self, kind: GraphQLNamedType | None, selections: SelectionSetNode) -> _Flat:
+        part, spreads = _Part(), frozenset[str]()
+        for selection in selections.selections:
+            if not self.selected.is_included(selection):
+                continue
+            if isinstance(selection, FieldNode):
+                price = self.selected.tariff.price(kind, selection.name.value)
+                if price is not None:
+                    part += self._field(price, kind, selection)
+            elif isinstance(selection, InlineFragmentNode):
+                inner = self._flat(self.selected.inner_type(kind, selection), selection.selection_set)
+                part += inner.part
+                spreads |= inner.spreads
+            elif isinstance(selection, FragmentSpreadNode):
+                spreads |= {selection.name.value}
+        return _Flat(part, spreads)
+
+    def _spread(self, names: frozenset[str]) -> _Part:
+        """Count each fragment once: spread twice in one selection, its fields are the same fields (section 6.3.2)."""
+        if names not in self.totals:
+            found, waiting, total = set(names), list(names), _Part()
+            while waiting:
+                flat = self._fragment(waiting.pop())
+                total += flat.part
+                waiting += flat.spreads - found
+                found |= flat.spreads
+            self.totals[names] = total
+        return self.totals[names]
+
+    def _fragment(self, name: str) -> _Flat:
         if name not in self.known:
             fragment = self.selected.fragments[name]
-            self.known[name] = self.within(self.selected.type_of(fragment), fragment.selection_set)
+            self.known[name] = self._flat(self.selected.type_of(fragment), fragment.selection_set)
         return self.known[name]
 
-    def _field(self, kind: GraphQLNamedType | None, node: FieldNode) -> _Part:
-        name = node.name.value
-        if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) or name not in kind.fields:
-            return _Part()
-        definition = kind.fields[name]
-        price = self.selected.tariff.price(kind, name)
-        if node.selection_set is None:
+    def _field(self, price: Price, kind: GraphQLNamedType | None, node: FieldNode) -> _Part:
+        if price.inner is None or node.selection_set is None:
             return _Part(price.asked)
-        below = self.within(named_type(definition), node.selection_set)
-        return self._priced(price, self._size(price, node, definition), below)
+        below = self.within(price.inner, node.selection_set)
+        return self._priced(price, self._size(price, kind, node), below)
 
     def _priced(self, price: Price, size: int, below: _Part) -> _Part:
         each = price.each + below.points
@@ -155,8 +179,10 @@ class _Count:
             case _:
                 return _Part(_capped(price.asked + each), 0, below.nodes)
 
-    def _size(self, price: Price, node: FieldNode, definition: GraphQLField) -> int:
+    def _size(self, price: Price, kind: GraphQLNamedType | None, node: FieldNode) -> int:
         """Return how many objects a list can hold."""
+        assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType), "only these have fields"
+        definition = kind.fields[node.name.value]
         if price.holds not in {Holds.PAGE, Holds.LIST} or not definition.args.keys() & {"first", "ids"}:
             return SHORT_LIST
         try:

@@ -14,9 +14,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLIncludeDirective,
-    GraphQLInterfaceType,
     GraphQLNamedType,
-    GraphQLObjectType,
     GraphQLSkipDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
@@ -26,7 +24,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from planner.tariff import OPERATION, Tariff, named_type
+from planner.tariff import OPERATION, Tariff
 
 _Selections = tuple[GraphQLNamedType | None, SelectionSetNode]
 
@@ -63,13 +61,14 @@ class Spending:
     """Counts the answers of one operation."""
 
     def __init__(self, selected: Selected, operation: OperationDefinitionNode) -> None:
-        root = selected.tariff.schema.get_root_type(operation.operation)
-        self._root = _Place(selected, 0, ((root, operation.selection_set),))
+        self._selected = selected
+        self._operation = operation
 
     # Any: a response is whatever JSON holds.
     def points(self, data: Mapping[str, Any]) -> int:
         """Return what a response's data cost: the operation, each object, each total, each field worked out."""
-        return OPERATION + self._root.points(data)
+        root = self._selected.tariff.schema.get_root_type(self._operation.operation)
+        return OPERATION + _Place(self._selected, 0, ((root, self._operation.selection_set),)).points(data)
 
 
 class _Place:
@@ -84,10 +83,8 @@ class _Place:
         self._prices: dict[str, int] = {}
         self._below: dict[str, tuple[int, tuple[_Selections, ...]]] = {}
         self._places: dict[str, _Place] = {}
-        visited: set[str] = set()
-        for kind, selection_set in selections:
-            for holder, node in self._fields(kind, selection_set, visited):
-                self._add(holder, node)
+        for kind, node in self._fields(selections):
+            self._add(kind, node)
         self._keys = [*dict.fromkeys([*self._prices, *self._below])]
 
     def points(self, value: Any) -> int:
@@ -112,34 +109,32 @@ class _Place:
         return place
 
     def _fields(
-        self, kind: GraphQLNamedType | None, selections: SelectionSetNode, visited: set[str]
+        self, selections: tuple[_Selections, ...]
     ) -> Iterator[tuple[GraphQLNamedType | None, FieldNode]]:
-        """Yield the fields of a selection, those of its fragments once each (GraphQL, section 6.3.2)."""
-        for selection in selections.selections:
-            if not self._selected.is_included(selection):
-                continue
-            if isinstance(selection, FieldNode):
-                yield kind, selection
-            elif isinstance(selection, InlineFragmentNode):
-                inner = self._selected.inner_type(kind, selection)
-                yield from self._fields(inner, selection.selection_set, visited)
-            elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in visited:
-                visited.add(selection.name.value)
-                fragment = self._selected.fragments[selection.name.value]
-                yield from self._fields(self._selected.type_of(fragment), fragment.selection_set, visited)
+        """Yield the fields of selections, those of their fragments once each (GraphQL, section 6.3.2)."""
+        waiting, visited = [*selections], set[str]()
+        while waiting:
+            kind, selection_set = waiting.pop()
+            for selection in selection_set.selections:
+                if not self._selected.is_included(selection):
+                    continue
+                if isinstance(selection, FieldNode):
+                    yield kind, selection
+                elif isinstance(selection, InlineFragmentNode):
+                    waiting.append((self._selected.inner_type(kind, selection), selection.selection_set))
+                elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in visited:
+                    visited.add(selection.name.value)
+                    fragment = self._selected.fragments[selection.name.value]
+                    waiting.append((self._selected.type_of(fragment), fragment.selection_set))
 
     def _add(self, kind: GraphQLNamedType | None, node: FieldNode) -> None:
-        if (
-            not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
-            or node.name.value not in kind.fields
-        ):
+        price = self._selected.tariff.price(kind, node.name.value)
+        if price is None:
             return
         key = node.alias.value if node.alias else node.name.value
-        price = self._selected.tariff.price(kind, node.name.value)
         # Objects of different types may have different fields under one key; the dearest counts, since all were paid.
         if price.asked:
             self._prices[key] = max(price.asked, self._prices.get(key, 0))
-        if node.selection_set is not None:
+        if price.inner is not None and node.selection_set is not None:
             each, selections = self._below.get(key, (0, ()))
-            inner = named_type(kind.fields[node.name.value])
-            self._below[key] = max(each, price.each), (*selections, (inner, node.selection_set))
+            self._below[key] = max(each, price.each), (*selections, (price.inner, node.selection_set))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import cast
+from weakref import WeakKeyDictionary
 
 from graphql import (
     GraphQLField,
@@ -42,6 +43,10 @@ SUBSCRIPTION = 10
 COMPUTED = 1
 """A field that Python works out for its object, beside what comes back in it."""
 
+INTROSPECTION = 500
+"""A look at the schema, which holds some thousands of objects."""
+
+_META_FIELDS = {"__schema", "__type"}
 _CONNECTION_FIELDS = {"edges", "pageInfo"}
 
 
@@ -71,6 +76,12 @@ class Price:
     asked: int
     each: int
     holds: Holds
+    inner: GraphQLNamedType | None = None
+    """The type of what comes back in it, null where nothing in that has a price of its own."""
+
+
+_prices: WeakKeyDictionary[GraphQLSchema, dict[tuple[str, str], Price | None]] = WeakKeyDictionary()
+"""The prices of each schema's fields by type and name: every operation asks for them."""
 
 
 @dataclass(frozen=True)
@@ -80,43 +91,50 @@ class Tariff:
     schema: GraphQLSchema
     catalog: Catalog
 
-    def price(self, kind: GraphQLObjectType | GraphQLInterfaceType, name: str) -> Price:
-        """Return the price of a field that the type has."""
+    def price(self, kind: GraphQLNamedType | None, name: str) -> Price | None:
+        """Return the price of a type's field, null for one that costs nothing and holds nothing that does."""
+        if name in _META_FIELDS:
+            return Price(INTROSPECTION, 0, Holds.LEAF)
+        if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) or name not in kind.fields:
+            return None
+        known = _prices.setdefault(self.schema, {})
+        key = (kind.name, name)
+        if key not in known:
+            known[key] = self._price(kind, name)
+        return known[key]
+
+    def _price(self, kind: GraphQLObjectType | GraphQLInterfaceType, name: str) -> Price | None:
         field = kind.fields[name]
-        named = named_type(field)
-        return Price(self._asked(kind, name, named), self._each(named), _holds(kind, field, named))
+        # graphql-core leaves open what lists and non-nulls hold.
+        inner = get_named_type(cast("GraphQLNamedType", field.type))
+        asked = self._asked(kind, name, inner)
+        if is_composite_type(inner):
+            return Price(asked, self._each(inner), _holds(kind, field, inner), inner)
+        return Price(asked, 0, Holds.LEAF) if asked else None
 
     def _asked(
-        self, kind: GraphQLObjectType | GraphQLInterfaceType, name: str, named: GraphQLNamedType
+        self, kind: GraphQLObjectType | GraphQLInterfaceType, name: str, inner: GraphQLNamedType
     ) -> int:
         if kind is self.schema.mutation_type:
             return COMMAND
         if kind is self.schema.subscription_type:
             return SUBSCRIPTION
         # What a connection tells beside its page, rows and place is told of the whole list.
-        is_count = _is_connection(kind) and not is_composite_type(named)
-        if is_count or (self._is_total(named) and not self._is_total(kind)):
+        is_count = _is_connection(kind) and not is_composite_type(inner)
+        if is_count or (self._is_total(inner) and not self._is_total(kind)):
             return TOTAL
         return COMPUTED if isinstance(self.catalog.source_of(kind.name, name), Computed) else 0
 
-    def _each(self, named: GraphQLNamedType) -> int:
-        members = self.schema.get_possible_types(named) if is_abstract_type(named) else [named]
+    def _each(self, inner: GraphQLNamedType) -> int:
+        members = self.schema.get_possible_types(inner) if is_abstract_type(inner) else [inner]
         return ROW if any(each.name in self.catalog.types for each in members) else 0
 
     def _is_total(self, kind: GraphQLNamedType) -> bool:
         return any(name == kind.name for name, _field in self.catalog.guards)
 
 
-def named_type(field: GraphQLField) -> GraphQLNamedType:
-    """Return the type of what a field gives, whatever lists it stands in."""
-    # graphql-core leaves open what lists and non-nulls hold.
-    return get_named_type(cast("GraphQLNamedType", field.type))
-
-
-def _holds(kind: GraphQLNamedType, field: GraphQLField, named: GraphQLNamedType) -> Holds:
-    if not is_composite_type(named):
-        return Holds.LEAF
-    if _is_connection(named):
+def _holds(kind: GraphQLNamedType, field: GraphQLField, inner: GraphQLNamedType) -> Holds:
+    if _is_connection(inner):
         return Holds.PAGE
     if not _is_list(field):
         return Holds.ONE

@@ -1,9 +1,9 @@
 """How much may this caller still ask for?
 
-Each viewer, API client and anonymous address has a bucket of points in Redis, shared by all processes: what an operation
+Each person, API client and anonymous address has a bucket of points in Redis, shared by all processes: what an operation
 may cost is taken before it runs, all or nothing, what it didn't use is given back afterwards, and time fills the bucket
-again. Nobody can spend another's. While Redis is away each process counts by itself: the limit is then more generous, and
-nothing stands still. What an operation costs is left to `planner.cost`.
+again. Nobody can spend another's. While Redis is away each process counts in `policies.spare_buckets`: the limit is then
+more generous, and nothing stands still. What an operation costs is left to `planner.cost`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,41 +20,47 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from policies.spare_buckets import MICROPOINTS, SpareBuckets
 from policies.throttle import network
 from policies.viewer import Viewer
 
 AllowanceKey = NewType("AllowanceKey", str)
 
 _ANSWER_SECONDS = 0.25
-"""Longest wait for Redis: every request waits for it."""
+"""Longest wait for Redis: every operation waits for it."""
 
 _OUTAGE_SECONDS = 1.0
 """For how long a Redis that didn't answer is left alone."""
 
 _GIVE_BACK_SECONDS = 0.1
-_BUCKETS_MOST = 10_000
-"""How many callers a process counts by itself while Redis is away."""
+_GIVE_BACK_BATCH = 500
+_SPARE_BUCKETS = 10_000
 
-# KEYS: the bucket; ARGV: its size, points a second, points to take, points given back before that.
-# A bucket is (points, moment in microseconds); one that is not there is full. Returns (whether taken, points left).
+# KEYS: the bucket; ARGV: its size, then what to take, then what to give back before that, all in micropoints; points a
+# second. A bucket that is not there is full. Returns whether the points were taken, and the micropoints left.
 _TAKE = """
-local size, rate, wanted, returned = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local now = redis.call('TIME')
-local moment = tonumber(now[1]) * 1000000 + tonumber(now[2])
-local bucket = redis.call('HMGET', KEYS[1], 'points', 'at')
-local points = size
+local size, wanted, returned, rate = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+local bucket = redis.call('HMGET', KEYS[1], 'left', 'at')
+local left = size
 if bucket[1] then
-  local passed = math.max(0, moment - tonumber(bucket[2]))
-  points = math.min(size, tonumber(bucket[1]) + passed * rate / 1000000 + returned)
+  -- A microsecond restores as many micropoints as a second restores points.
+  local restored = math.max(0, now - tonumber(bucket[2])) * rate
+  left = math.min(size, tonumber(bucket[1]) + restored + returned)
 end
 local taken = 0
-if points >= wanted then
+if left >= wanted then
   taken = 1
-  points = points - wanted
+  left = left - wanted
 end
-redis.call('HSET', KEYS[1], 'points', string.format('%.6f', points), 'at', string.format('%.0f', moment))
-redis.call('PEXPIRE', KEYS[1], math.ceil((size - points) / rate * 1000) + 1000)
-return {taken, string.format('%.6f', points)}
+if left >= size then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('HSET', KEYS[1], 'left', string.format('%.0f', left), 'at', string.format('%.0f', now))
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((size - left) / rate / 1000)))
+end
+return {taken, left}
 """
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -63,7 +68,9 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 def viewer_key(viewer: Viewer) -> AllowanceKey:
     """Return the key of a person's or an API client's bucket."""
-    return AllowanceKey(f"viewer:{viewer.user_id}")
+    if viewer.client is not None:
+        return AllowanceKey(f"client:{viewer.client.client_id}")
+    return AllowanceKey(f"person:{viewer.user_id}")
 
 
 def address_key(address: str | None) -> AllowanceKey:
@@ -73,7 +80,11 @@ def address_key(address: str | None) -> AllowanceKey:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a wish for points; `retry_after_seconds` is null where they were taken."""
+    """What became of a wish for points.
+
+    `retry_after_seconds` is null where they were taken; else nothing was, and that much later there are enough. More
+    points than a full bucket holds are never there: then it is the time until the bucket is full.
+    """
 
     remaining: int
     limit: int
@@ -81,26 +92,20 @@ class Taken:
     retry_after_seconds: int | None
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """A bucket in this process: so many points at a moment of the monotonic clock."""
-
-    points: float
-    at: float
-
-
 class Allowance:
     """Everybody's points; open it with `async with`, which gives back at the end what is still owed."""
 
     def __init__(self, redis: Redis, points: int, points_per_second: int) -> None:
-        self._redis = redis
         self._size = points
         self._rate = points_per_second
         self._owed: dict[AllowanceKey, int] = {}
-        self._local: OrderedDict[AllowanceKey, _Bucket] = OrderedDict()
-        self._away_until = 0.0
+        self._spare = SpareBuckets(points, points_per_second, _SPARE_BUCKETS)
         self._is_away = False
+        self._ask_again_at = 0.0
         self._giving_back: asyncio.Task[None] | None = None
+        # Any: redis-py leaves open whether its commands are awaited, and what a script returns.
+        self._redis: Any = redis
+        self._script: Any = self._redis.register_script(_TAKE)
 
     async def __aenter__(self) -> Self:
         self._giving_back = asyncio.create_task(self._give_back_for_ever())
@@ -117,62 +122,62 @@ class Allowance:
 
     async def take(self, key: AllowanceKey, points: int) -> Taken:
         """Take points, or nothing where there are too few."""
+        # Whoever is cut off on the way loses what is owed to him: given back a second time, it would be a way to
+        # make points.
         returned = self._owed.pop(key, 0)
-        answer = await self._taken_in_redis(key, points, returned)
-        if answer is None:
-            answer = self._taken_here(key, points, returned)
-        is_taken, left = answer
-        return self._told(points, is_taken, left)
+        answers = await self._taken_in_redis([(key, points, returned)])
+        is_taken, left = answers[0] if answers else self._spare.take(key, points, returned, _now())
+        # Waiting for a full bucket is all that can be said of what costs more than that.
+        missing = min(points, self._size) * MICROPOINTS - left
+        retry_after = None if is_taken else max(1, math.ceil(missing / MICROPOINTS / self._rate))
+        return Taken(left // MICROPOINTS, self._size, self._rate, retry_after)
 
     def give_back(self, key: AllowanceKey, points: int) -> None:
-        """Give back what an operation didn't use: with the caller's next wish, or a moment later."""
+        """Give back what an operation didn't use: with the caller's next wish here, or a moment later."""
         if points > 0:
             self._owed[key] = self._owed.get(key, 0) + points
 
-    def _told(self, points: int, is_taken: bool, left: float) -> Taken:
-        # What costs more than a full bucket never gets through; waiting for a full one is all that can be said.
-        missing = min(points, self._size) - left
-        retry_after = None if is_taken else max(1, math.ceil(missing / self._rate))
-        return Taken(math.floor(left), self._size, self._rate, retry_after)
-
     async def _taken_in_redis(
-        self, key: AllowanceKey, points: int, returned: int
-    ) -> tuple[bool, float] | None:
-        if time.monotonic() < self._away_until:
-            return None
+        self, wishes: list[tuple[AllowanceKey, int, int]]
+    ) -> list[tuple[bool, int]] | None:
+        """Take for each key, in one round trip; null where Redis is away."""
+        if self._is_away:
+            if time.monotonic() < self._ask_again_at:
+                return None
+            # One of many looks whether it is back; the others don't wait for that.
+            self._ask_again_at = time.monotonic() + _OUTAGE_SECONDS
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                # Any: redis-py gives what the script returned.
-                answer: Any = await self._redis.eval(
-                    _TAKE, 1, f"eoms:{{points:{key}}}", self._size, self._rate, points, returned
-                )
-        except (RedisError, OSError, TimeoutError):
-            self._lost()
+                answers = await self._run(wishes)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._lost(error)
             return None
         if self._is_away:
             self._is_away = False
-            self._local.clear()
-            _log.warning("points are counted in Redis again")
-        return bool(answer[0]), float(answer[1])
+            _log.warning("Redis is back: points are counted for all processes together")
+        return [(bool(taken), int(left)) for taken, left in answers]
 
-    def _lost(self) -> None:
-        self._away_until = time.monotonic() + _OUTAGE_SECONDS
+    # Any: redis-py gives what the script returned.
+    async def _run(self, wishes: list[tuple[AllowanceKey, int, int]]) -> list[Any]:
+        asked = [
+            (
+                [f"eoms:{{points:{key}}}"],
+                [self._size * MICROPOINTS, points * MICROPOINTS, returned * MICROPOINTS, self._rate],
+            )
+            for key, points, returned in wishes
+        ]
+        if len(asked) == 1:
+            return [await self._script(*asked[0])]
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for keys, arguments in asked:
+                await self._script(keys, arguments, client=pipeline)
+            return await pipeline.execute()
+
+    def _lost(self, error: Exception) -> None:
+        self._ask_again_at = time.monotonic() + _OUTAGE_SECONDS
         if not self._is_away:
             self._is_away = True
-            _log.warning("Redis is away: each process counts points by itself")
-
-    def _taken_here(self, key: AllowanceKey, points: int, returned: int) -> tuple[bool, float]:
-        now = time.monotonic()
-        bucket = self._local.setdefault(key, _Bucket(self._size, now))
-        self._local.move_to_end(key)
-        bucket.points = min(self._size, bucket.points + (now - bucket.at) * self._rate + returned)
-        bucket.at = now
-        is_taken = bucket.points >= points
-        if is_taken:
-            bucket.points -= points
-        while len(self._local) > _BUCKETS_MOST:
-            self._local.popitem(last=False)
-        return is_taken, bucket.points
+            _log.warning("Redis is away: this process counts points by itself", reason=type(error).__name__)
 
     async def _give_back_for_ever(self) -> None:
         while True:
@@ -181,6 +186,16 @@ class Allowance:
 
     async def _give_back_all(self) -> None:
         owed, self._owed = self._owed, {}
-        for key, points in owed.items():
-            if await self._taken_in_redis(key, 0, points) is None:
-                self._taken_here(key, 0, points)
+        for batch in _batches(owed):
+            if await self._taken_in_redis(batch) is None:
+                for key, points, returned in batch:
+                    self._spare.take(key, points, returned, _now())
+
+
+def _batches(owed: dict[AllowanceKey, int]) -> list[list[tuple[AllowanceKey, int, int]]]:
+    wishes = [(key, 0, returned) for key, returned in owed.items()]
+    return [wishes[at : at + _GIVE_BACK_BATCH] for at in range(0, len(wishes), _GIVE_BACK_BATCH)]
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000

@@ -10,11 +10,11 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Literal, Self, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -253,6 +253,14 @@ class Settings(BaseSettings):
         default=10, ge=1, le=600, description="Time that requests under way get to finish at shutdown."
     )
 
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if self.max_cost > self.rate_points:
+            raise ValueError(
+                "EOMS_MAX_COST should be no more than EOMS_RATE_POINTS: nobody could ever pay it"
+            )
+        return self
+
     @property
     def origins(self) -> tuple[str, ...]:
         """The allowed origins in the order given."""
@@ -269,7 +277,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{_variable_at(item['loc'])}: {item['msg']}" for item in error.errors()]
+        lines = [_told(item["loc"], item["msg"]) for item in error.errors()]
         raise SettingsError("\n".join(lines)) from error
 
 
@@ -308,6 +316,11 @@ def settings_table() -> str:
 def _variable(name: str) -> str:
     alias = Settings.model_fields[name].validation_alias
     return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+
+def _told(location: tuple[int | str, ...], message: str) -> str:
+    """What concerns several variables names them itself."""
+    return f"{_variable_at(location)}: {message}" if location else message
 
 
 def _variable_at(location: tuple[int | str, ...]) -> str:

@@ -44,6 +44,15 @@ def test_every_value_out_of_bounds_is_named_by_its_variable(monkeypatch: pytest.
     ]
 
 
+def test_price_that_nobody_could_pay_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EOMS_RATE_POINTS", "1000")
+    monkeypatch.setenv("EOMS_MAX_COST", "1001")
+    with pytest.raises(SettingsError, match="EOMS_MAX_COST should be no more than EOMS_RATE_POINTS"):
+        load_settings()
+    monkeypatch.setenv("EOMS_MAX_COST", "1000")
+    assert load_settings().max_cost == 1000
+
+
 def test_short_token_secret_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EOMS_TOKEN_SECRET", "hunter2")
     with pytest.raises(SettingsError, match=r"EOMS_TOKEN_SECRET: .*at least 32 characters") as refused:

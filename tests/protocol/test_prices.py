@@ -1,0 +1,129 @@
+"""What does an operation cost, who pays, and what happens to him who has nothing left?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from server.settings import Settings
+from tests.api import Api, running_api
+from tests.api_clients import added_client, client_headers
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GRAPHQL_JSON = "application/graphql-response+json"
+POINTS, RATE, MOST = 1_000, 1, 300
+BOARD = "{ orders(first: 20) { totalCount nodes { id project { code } } } }"
+BOARD_POINTS = 1 + 10 + 20 * 2
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def poor(company_settings: Settings) -> AsyncGenerator[Api]:
+    """A server whose callers have little and get it back slowly."""
+    narrow = {"rate_points": POINTS, "rate_points_per_second": RATE, "max_cost": MOST}
+    async with running_api(company_settings.model_copy(update=narrow)) as api:
+        yield api
+
+
+async def post(api: Api, document: str, who: str | None, **headers: str) -> httpx.Response:
+    if who:
+        headers["Authorization"] = f"Bearer {await api.token(who)}"
+    return await api.client.post(
+        "/graphql", json={"query": document}, headers={"Accept": GRAPHQL_JSON, **headers}
+    )
+
+
+def codes(response: httpx.Response) -> list[str]:
+    return [error["extensions"]["code"] for error in response.json().get("errors", [])]
+
+
+async def test_answer_says_what_was_asked_for_and_what_it_used(poor: Api) -> None:
+    response = await post(poor, BOARD, "director")
+    cost = response.json()["extensions"]["cost"]
+    assert (cost["requested"], cost["restoreRate"]) == (BOARD_POINTS, RATE)
+    assert cost["actual"] == 1 + 10 + 20 * 2
+    assert cost["remaining"] == POINTS - cost["actual"]
+
+
+async def test_what_was_not_used_comes_back(poor: Api) -> None:
+    empty = '{ orders(first: 100, filter: {search: "no such order anywhere"}) { nodes { id } } }'
+    first = (await post(poor, empty, "finance")).json()["extensions"]["cost"]
+    assert (first["requested"], first["actual"]) == (101, 1)
+    second = (await post(poor, "{ __typename }", "finance")).json()["extensions"]["cost"]
+    assert second["remaining"] in {POINTS - 1 - 1, POINTS - 1 - 1 + RATE}
+
+
+async def test_headers_say_what_is_left(poor: Api) -> None:
+    response = await post(poor, "{ __typename }", "auditor")
+    assert response.headers["ratelimit-policy"] == f'"points";q={POINTS};w={POINTS // RATE}'
+    assert response.headers["ratelimit"] == f'"points";r={POINTS - 1};t=1'
+
+
+@pytest.mark.parametrize(("first", "expected"), [(99, []), (100, ["TOO_COSTLY"])])
+async def test_operation_costs_no_more_than_allowed(poor: Api, first: int, expected: list[str]) -> None:
+    document = f"{{ orders(first: {first}) {{ nodes {{ id project {{ code }} contractor {{ code }} }} }} }}"
+    response = await post(poor, document, "admin")
+    assert (codes(response), response.status_code) == (expected, 400 if expected else 200)
+    assert ("data" in response.json()) is not bool(expected)
+
+
+async def test_who_has_spent_everything_waits_and_nobody_else_does(poor: Api) -> None:
+    spent = [await post(poor, BOARD, "customer") for _ in range(60)]
+    admitted = [each for each in spent if each.status_code == 200]
+    refused = spent[-1]
+    assert (refused.status_code, codes(refused)) == (429, ["RATE_LIMITED"])
+    assert "data" not in refused.json()
+    used = sum(each.json()["extensions"]["cost"]["actual"] for each in admitted)
+    assert used > POINTS - 2 * BOARD_POINTS
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["ratelimit"].startswith('"points";r=')
+    assert (await post(poor, BOARD, "pm")).status_code == 200
+
+
+async def test_side_by_side_no_more_is_admitted_than_there_is(poor: Api) -> None:
+    document = "{ orders(first: 100) { nodes { id project { code } } } }"
+    await poor.token("worker")
+    answers = await asyncio.gather(*(post(poor, document, "worker") for _ in range(20)))
+    assert sorted({each.status_code for each in answers}) == [200, 429]
+    assert sum(each.status_code == 200 for each in answers) >= POINTS // 201
+
+
+async def test_nonsense_is_not_free(poor: Api) -> None:
+    refused = [await post(poor, "{ nothing }", "contractor") for _ in range(101)]
+    assert {each.status_code for each in refused[:99]} == {400}
+    assert (refused[-1].status_code, codes(refused[-1])) == (429, ["RATE_LIMITED"])
+
+
+async def test_the_anonymous_of_an_address_share_what_they_have(poor: Api) -> None:
+    first = (await post(poor, "{ __typename }", None)).json()["extensions"]["cost"]
+    second = (await post(poor, "{ __typename }", None)).json()["extensions"]["cost"]
+    assert second["remaining"] <= first["remaining"]
+
+
+async def test_read_scope_lets_no_mutation_in(poor: Api) -> None:
+    reader = await added_client(poor.database.write, "reader", roles=("director",), scopes=("read",))
+    headers = await client_headers(poor, "reader", reader.secret)
+    (order_id,) = (await poor.rows("SELECT id FROM engineering_order WHERE state = 'DRAFT' LIMIT 1"))[0]
+    before = await poor.order_state()
+    document = (
+        f'mutation {{ orderCancel(input: {{id: "Order:{order_id}", note: "why"}}) {{ errors {{ code }} }} }}'
+    )
+    refused = await post(poor, document, None, **headers)
+    assert (refused.status_code, codes(refused)) == (400, ["INSUFFICIENT_SCOPE"])
+    follow = await post(
+        poor, "subscription { orderChanged { cursor } }", None, **headers | {"Accept": "text/event-stream"}
+    )
+    assert (follow.status_code, codes(follow)) == (400, ["INSUFFICIENT_SCOPE"])
+    assert (await post(poor, "{ __typename }", None, **headers)).status_code == 200
+    assert await poor.order_state() == before
+
+
+async def test_write_scope_alone_reads_nothing(poor: Api) -> None:
+    writer = await added_client(poor.database.write, "writer", roles=("director",), scopes=("write",))
+    headers = await client_headers(poor, "writer", writer.secret)
+    refused = await post(poor, "{ orders(first: 1) { nodes { id } } }", None, **headers)
+    assert (refused.status_code, codes(refused)) == (400, ["INSUFFICIENT_SCOPE"])
