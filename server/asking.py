@@ -48,6 +48,9 @@ def asked_of(content: object) -> Asked:
     text, document_id = parameters.get("query"), parameters.get("documentId")
     extensions: dict[str, Any] = parameters.get("extensions") or {}
     apollo_hash = _apollo_hash(extensions.get(_APOLLO_EXTENSION))
+    if text == "" and (document_id is not None or apollo_hash is not None):
+        # graphql-ws sends nothing without a text, so clients that only name a document send an empty one.
+        text = None
     if document_id is not None and (text is not None or apollo_hash is not None):
         raise _malformed("`documentId` stands alone: it says what the document is.")
     if text is None and document_id is None and apollo_hash is None:

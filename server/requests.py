@@ -96,8 +96,10 @@ async def asked_by(request: Request, wanted: Wanted, limits: BodyLimits) -> Aske
     """Return the operation of a request; raise `HttpFailure` or `MalformedRequest` where there is none."""
     if request.method == "POST":
         return asked_of(_json(await _body(request, limits)))
-    # No page can make a browser ask for these types without asking us first, so no answer can be had by stealth.
-    if not wanted.is_named and not wanted.streams:
+    # No page can make a browser ask for these types, or send this header, without asking us first: no answer can be
+    # had by stealth.
+    is_safe = wanted.is_named or wanted.streams or "authorization" in request.headers
+    if not is_safe:
         raise HttpFailure(406, "NOT_ACCEPTABLE", f"A GET accepts {GRAPHQL_JSON} or {PLAIN_JSON}.")
     parameters: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):

@@ -231,7 +231,7 @@ async def test_nobody_is_offered_on_another_companys_data(settings: Settings, bu
     assert (response.status_code, response.json()) == (200, {"demo": None})
 
 
-@pytest.mark.parametrize("folder", ["explorer", "tests/e2e/browser"])
+@pytest.mark.parametrize("folder", ["explorer", "tests/e2e/browser", "tests/clients"])
 async def test_lock_says_which_packages_and_not_where_from(folder: str) -> None:
     packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
     assert {name for name, package in packages.items() if name and "integrity" not in package} == set()

@@ -118,6 +118,13 @@ async def test_get_names_a_graphql_media_type_which_no_page_can_make_a_browser_d
     assert (response.status_code, codes(response)) == (406, ["NOT_ACCEPTABLE"])
 
 
+async def test_get_of_whoever_sends_a_token_needs_no_media_type(company: Api) -> None:
+    headers = {"Authorization": f"Bearer {await company.token('pm')}", "Accept": "*/*"}
+    response = await company.client.get("/graphql", params={"query": "{ __typename }"}, headers=headers)
+    assert (response.status_code, plain(response)) == (200, {"data": {"__typename": "Query"}})
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+
+
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [

@@ -24,6 +24,8 @@ APOLLO = {"persistedQuery": {"version": 1, "sha256Hash": "ab"}}
             Asked(None, "x", None, "O", {"n": 1}),
         ),
         ({"extensions": APOLLO}, Asked(None, None, "ab", None, {})),
+        ({"query": "", "documentId": "x"}, Asked(None, "x", None, None, {})),
+        ({"query": "", "extensions": APOLLO}, Asked(None, None, "ab", None, {})),
         ({"query": "{ a }", "extensions": APOLLO | {"other": 1}}, Asked("{ a }", None, "ab", None, {})),
     ],
 )
