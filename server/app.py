@@ -31,7 +31,8 @@ from schema.build import build_schema, graphql_schema
 from server.asking import AskingLimits
 from server.automatic_documents import AutomaticDocuments
 from server.compression import Compression
-from server.documents import DocumentLimits, Documents
+from server.document_check import limits_of
+from server.documents import Documents
 from server.event_stream import StreamLimits
 from server.event_streams import EventStreams
 from server.execution import Executor
@@ -191,13 +192,7 @@ def _token_endpoint(settings: Settings, runtime: Runtime) -> TokenEndpoint:
 
 def _executor(settings: Settings) -> Executor:
     schema = graphql_schema(build_schema())
-    limits = DocumentLimits(
-        tokens=settings.max_document_tokens,
-        depth=settings.max_depth,
-        aliases=settings.max_aliases,
-        root_fields=settings.max_root_fields,
-    )
-    return Executor(schema, Documents(schema, limits), settings.max_operation_seconds)
+    return Executor(schema, Documents(schema, limits_of(settings)), settings.max_operation_seconds)
 
 
 def _database(settings: Settings, urls: StoreUrls) -> Database:

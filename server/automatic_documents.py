@@ -18,35 +18,36 @@ from redis.exceptions import RedisError
 
 from domain.identifiers import UserId
 
-LONGEST_TEXT = 64 * 1024
+LONGEST_TEXT = 16 * 1024
 """Longer texts, in bytes, are executed and not kept."""
 
 _ANSWER_SECONDS = 0.25
 
-# KEYS: texts by hash, hashes by last use; ARGV: a hash, the lifetime in milliseconds. Returns the text or nothing.
+# KEYS: texts by hash, hashes by last use; ARGV: a hash, the lifetime in milliseconds. Returns the text or nothing. The
+# keys live as long as the person's newest text, so the age of this one has to be looked at.
 _TEXT = """
-local text = redis.call('HGET', KEYS[1], ARGV[1])
-if text then
-  local now = redis.call('TIME')
-  redis.call('ZADD', KEYS[2], tonumber(now[1]) * 1000000 + tonumber(now[2]), ARGV[1])
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
-end
-return text
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+local used = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '0')
+if used <= now - tonumber(ARGV[2]) * 1000 then return false end
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return redis.call('HGET', KEYS[1], ARGV[1])
 """
 
 # KEYS: as above; ARGV: a hash, the lifetime in milliseconds, the text, how many are kept.
 _KEEP = """
-local now = redis.call('TIME')
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-redis.call('ZADD', KEYS[2], tonumber(now[1]) * 1000000 + tonumber(now[2]), ARGV[1])
-local oldest = redis.call('ZPOPMIN', KEYS[2], math.max(0, redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[4])))
-for i = 1, #oldest, 2 do redis.call('HDEL', KEYS[1], oldest[i]) end
-local stale = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', tonumber(now[1]) * 1000000 - tonumber(ARGV[2]) * 1000)
-for _, hash in ipairs(stale) do
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+local function forget(hash)
   redis.call('HDEL', KEYS[1], hash)
   redis.call('ZREM', KEYS[2], hash)
 end
+for _, hash in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]) * 1000)) do forget(hash) end
+for _, hash in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1 - tonumber(ARGV[4]))) do forget(hash) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 0
@@ -62,6 +63,7 @@ class AutomaticDocuments:
         self._redis = redis
         self._most = most_per_person
         self._milliseconds = int(lifetime.total_seconds() * 1000)
+        self._is_away = False
 
     async def text(self, user_id: UserId, digest: bytes) -> str | None:
         """Return the text that this person's client registered, which from now on is kept for its whole life again."""
@@ -79,7 +81,14 @@ class AutomaticDocuments:
         keys = (f"eoms:{{automatic:{user_id}}}:texts", f"eoms:{{automatic:{user_id}}}:uses")
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                return await self._redis.eval(script, 2, *keys, digest, self._milliseconds, *more)
-        except (RedisError, OSError, TimeoutError):
-            _log.warning("automatic documents are out of reach")
+                answer = await self._redis.eval(script, 2, *keys, digest, self._milliseconds, *more)
+        except (RedisError, OSError, TimeoutError) as error:
+            # Said once an outage, not with every request of it.
+            if not self._is_away:
+                self._is_away = True
+                _log.warning("automatic documents are out of reach", error=type(error).__name__)
             return None
+        if self._is_away:
+            self._is_away = False
+            _log.info("automatic documents are within reach again")
+        return answer

@@ -11,6 +11,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress
 
 from server.cli_clients import client_app
+from server.cli_documents import documents_app
 from server.cli_frame import configured_settings, err, migrated_stores, out, reported, stores
 from server.serve import serve as serve_until_stopped
 
@@ -25,6 +26,7 @@ policy_app = typer.Typer(help="Who may see and do what.", no_args_is_help=True)
 events_app = typer.Typer(help="The event log.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 app.add_typer(client_app, name="client")
+app.add_typer(documents_app, name="documents")
 app.add_typer(policy_app, name="policy")
 app.add_typer(events_app, name="events")
 

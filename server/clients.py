@@ -6,12 +6,9 @@ Each act is one of `server.operator_acts`. What an API client is and which acts 
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -40,9 +37,7 @@ from db.tables import (
 )
 from domain.errors import InvalidInput, NotFound
 from domain.identifiers import ClientId, SecretId
-from server.operator_acts import operator_origin, operator_transaction, organization_id_of, role_of
-
-_Done = TypeVar("_Done")
+from server.operator_acts import done, organization_id_of, role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ def add_client(database_url: str, client: NewClient) -> NewSecret:
         )
         return await clients.add_client(session, origin, command)
 
-    return _done(database_url, add)
+    return done(database_url, add)
 
 
 def rotate_secret(database_url: str, username: str, keep: timedelta) -> NewSecret:
@@ -108,7 +103,7 @@ def rotate_secret(database_url: str, username: str, keep: timedelta) -> NewSecre
         client_id = await client_id_of(session, username)
         return await clients.rotate_secret(session, origin, RotateSecret(client_id, keep))
 
-    return _done(database_url, rotate)
+    return done(database_url, rotate)
 
 
 def revoke_secret(database_url: str, username: str, secret: str) -> None:
@@ -122,7 +117,7 @@ def revoke_secret(database_url: str, username: str, secret: str) -> None:
             raise NotFound("secret", ("secret",)) from error
         await clients.revoke_secret(session, origin, RevokeSecret(client_id, secret_id))
 
-    _done(database_url, revoke)
+    done(database_url, revoke)
 
 
 def disable_client(database_url: str, username: str) -> None:
@@ -131,7 +126,7 @@ def disable_client(database_url: str, username: str) -> None:
     async def disable(session: WriteSession, origin: Origin) -> None:
         await clients.disable_client(session, origin, DisableClient(await client_id_of(session, username)))
 
-    _done(database_url, disable)
+    done(database_url, disable)
 
 
 def enable_client(database_url: str, username: str) -> None:
@@ -140,7 +135,7 @@ def enable_client(database_url: str, username: str) -> None:
     async def enable(session: WriteSession, origin: Origin) -> None:
         await clients.enable_client(session, origin, EnableClient(await client_id_of(session, username)))
 
-    _done(database_url, enable)
+    done(database_url, enable)
 
 
 def set_client(database_url: str, username: str, scopes: tuple[str, ...], may_send_text: bool | None) -> None:
@@ -155,7 +150,7 @@ def set_client(database_url: str, username: str, scopes: tuple[str, ...], may_se
         if may_send_text is not None:
             await clients.set_mode(session, origin, SetMode(client_id, may_send_text))
 
-    _done(database_url, change)
+    done(database_url, change)
 
 
 def list_clients(database_url: str) -> list[ListedClient]:
@@ -182,7 +177,7 @@ def list_clients(database_url: str) -> list[ListedClient]:
             for client, user, code in rows
         ]
 
-    return _done(database_url, listed)
+    return done(database_url, listed)
 
 
 async def _roles(session: WriteSession) -> defaultdict[UUID, list[str]]:
@@ -207,11 +202,3 @@ async def _good_secrets(session: WriteSession, origin: Origin) -> defaultdict[Cl
                 ListedSecret(row.id, row.created_at, row.expires_at, row.last_used_at)
             )
     return secrets
-
-
-def _done(database_url: str, act: Callable[[WriteSession, Origin], Awaitable[_Done]]) -> _Done:
-    async def run() -> _Done:
-        async with operator_transaction(database_url) as session:
-            return await act(session, operator_origin())
-
-    return asyncio.run(run())

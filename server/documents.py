@@ -126,10 +126,13 @@ class Documents:
     def _beyond_limits(self, prepared: Prepared) -> Iterator[GraphQLError]:
         for operation in prepared.operations.values():
             measured = _measure(operation.selection_set, prepared.fragments)
-            for what, limit in (("depth", self._limits.depth), ("aliases", self._limits.aliases)):
-                if getattr(measured, what) > limit:
-                    code = "TOO_DEEP" if what == "depth" else "TOO_MANY_ALIASES"
-                    yield GraphQLError(f"At most {limit} {what} in a document.", extensions={"code": code})
+            limits = self._limits
+            for measure, limit, code, message in (
+                (measured.depth, limits.depth, "TOO_DEEP", f"At most {limits.depth} levels of fields."),
+                (measured.aliases, limits.aliases, "TOO_MANY_ALIASES", f"At most {limits.aliases} aliases."),
+            ):
+                if measure > limit:
+                    yield GraphQLError(message, extensions={"code": code})
             if measured.top_fields > self._limits.root_fields:
                 yield GraphQLError(
                     f"At most {self._limits.root_fields} root fields.",

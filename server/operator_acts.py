@@ -1,13 +1,15 @@
 """How does an operator's act at the command line run? In one transaction that leaves its events without an actor or address.
 
-What the acts are is left to `server.accounts` and `server.clients`.
+What the acts are is left to `server.accounts`, `server.clients` and `server.registered_documents`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -20,6 +22,8 @@ from db.tables import OrganizationRow, ProjectRow
 from domain.errors import NotFound
 from domain.identifiers import OrganizationId, ProjectId
 
+_Done = TypeVar("_Done")
+
 
 @asynccontextmanager
 async def operator_transaction(database_url: str) -> AsyncGenerator[WriteSession]:
@@ -30,6 +34,16 @@ async def operator_transaction(database_url: str) -> AsyncGenerator[WriteSession
             yield session
     finally:
         await engine.dispose()
+
+
+def done(database_url: str, act: Callable[[WriteSession, Origin], Awaitable[_Done]]) -> _Done:
+    """Carry one act out in a transaction of its own and return what it returns."""
+
+    async def run() -> _Done:
+        async with operator_transaction(database_url) as session:
+            return await act(session, operator_origin())
+
+    return asyncio.run(run())
 
 
 def operator_origin() -> Origin:

@@ -1,79 +1,60 @@
-"""Which text has this registered document, and how often is it used?
+"""Which text has this registered document?
 
 Documents are registered per API client (`commands.documents`). What was looked up is remembered until PostgreSQL says
-that a registration came or went; while nobody listens nothing is remembered. Uses are counted here and written now and
-then, so that a crash loses a few seconds of counts and no request waits for a count.
+that a registration came or went; while nobody listens nothing is remembered. Uses are counted and written now and then
+(`server.document_uses`), so that a crash loses a few seconds of counts and no request waits for a count.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter, OrderedDict
-from contextlib import suppress
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
-from commands.transactions import transaction
 from db.engine import Database
 from db.sessions import ReadSession
 from db.tables import ClientDocumentRow, DocumentRow
-from domain.errors import EomsError
 from domain.identifiers import ClientId
 from policies.notices import Notices
+from server.document_uses import DocumentUses
+from server.remembered_texts import RememberedBounds, RememberedTexts
 
 CHANNEL = "eoms_documents"
 """The triggers of client_document notify it when a registration comes or goes."""
 
-REMEMBERED = 10_000
-REMEMBERED_CHARACTERS = 20_000_000
-UNKNOWN_REMEMBERED = 10_000
-UNKNOWN_SECONDS = 10.0
-"""Ids that nobody registered are remembered apart and briefly: who makes some up can't push out the good ones."""
-
 WRITE_SECONDS = 5.0
-COUNTED_MOST = 100_000
-"""For how many documents uses are counted while the database is away."""
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-_Key = tuple[bytes, ClientId | None]
 
 
 class Registry:
     """The registered documents; open it with `async with`, which writes the last counts at its end."""
 
     def __init__(self, database: Database, url: str, write_seconds: float = WRITE_SECONDS) -> None:
-        self._database = database
         # A document that was just retired must not be sent, so a replica won't do.
         self._engine = database.write.execution_options(isolation_level="AUTOCOMMIT")
         self._notices = Notices(url, CHANNEL, heard=lambda _hash: self._forget(), interrupted=self._forget)
         self._write_seconds = write_seconds
-        self._known: OrderedDict[_Key, str] = OrderedDict()
-        self._known_characters = 0
-        self._unknown: OrderedDict[_Key, float] = OrderedDict()
+        self._remembered = RememberedTexts(RememberedBounds())
         self._generation = 0
-        self._uses: Counter[_Key] = Counter()
+        self._uses = DocumentUses(database)
+        self._is_closing = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._notices.__aenter__()
-        self._writing = asyncio.create_task(self._write_for_ever())
+        self._writing = asyncio.create_task(self._write_until_closed(), name="write uses of documents")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._writing is not None, "it is closed once, after it was opened"
-        self._writing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._writing
-        await self._write_uses()
+        # Not cancelled: a count that is just being written would have to be written once more, or never.
+        self._is_closing.set()
+        await self._writing
         await self._notices.__aexit__(kind, error, trace)
+        self._forget()
 
     @property
     def is_listening(self) -> bool:
@@ -87,42 +68,23 @@ class Registry:
         """
         key = (digest, client_id)
         if self.is_listening:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-            if self._unknown.get(key, 0) > time.monotonic():
-                return None
+            remembered = self._remembered.get(key)
+            if remembered is not None:
+                return remembered.text
         generation = self._generation
         found = await self._looked_up(digest, client_id)
         # A change that was told while we looked may not be in what we saw.
         if self.is_listening and generation == self._generation:
-            self._remember(key, found)
+            self._remembered.put(key, found)
         return found
 
     def used(self, digest: bytes, client_id: ClientId | None) -> None:
         """Count one use of a registered document, by a client or (null) by a person."""
-        key = (digest, client_id)
-        if key in self._uses or len(self._uses) < COUNTED_MOST:
-            self._uses[key] += 1
+        self._uses.count(digest, client_id)
 
     def _forget(self) -> None:
         self._generation += 1
-        self._known.clear()
-        self._known_characters = 0
-        self._unknown.clear()
-
-    def _remember(self, key: _Key, text: str | None) -> None:
-        if text is None:
-            self._unknown[key] = time.monotonic() + UNKNOWN_SECONDS
-            self._unknown.move_to_end(key)
-            while len(self._unknown) > UNKNOWN_REMEMBERED:
-                self._unknown.popitem(last=False)
-        elif key not in self._known:
-            self._known[key] = text
-            self._known_characters += len(text)
-            while len(self._known) > REMEMBERED or self._known_characters > REMEMBERED_CHARACTERS:
-                _, forgotten = self._known.popitem(last=False)
-                self._known_characters -= len(forgotten)
+        self._remembered.clear()
 
     async def _looked_up(self, digest: bytes, client_id: ClientId | None) -> str | None:
         registered = ClientDocumentRow
@@ -143,39 +105,15 @@ class Registry:
             await session.close()
         return rows[0]["text"] if rows else None
 
-    async def _write_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._write_seconds)
-            await self._write_uses()
+    async def _write_until_closed(self) -> None:
+        while not await _happened(self._is_closing, self._write_seconds):
+            await self._uses.write()
+        await self._uses.write()
 
-    async def _write_uses(self) -> None:
-        """Add what was counted to what is written; keep it where the database doesn't take it now."""
-        uses, self._uses = self._uses, Counter()
-        if not uses:
-            return
-        try:
-            await self._added(uses)
-        except EomsError:
-            _log.warning("uses of documents could not be written; they will be", count=uses.total())
-            self._uses.update(uses)
-        except BaseException:
-            self._uses.update(uses)
-            raise
 
-    async def _added(self, uses: Counter[_Key]) -> None:
-        now = datetime.now(UTC)
-        by_document: Counter[bytes] = Counter()
-        for (digest, _), count in uses.items():
-            by_document[digest] += count
-        async with transaction(self._database.write) as session:
-            # In one order, so that two processes can't wait for each other.
-            for digest in sorted(by_document):
-                count = DocumentRow.calls + by_document[digest]
-                changed = update(DocumentRow).where(DocumentRow.hash == digest)
-                await session.orm.execute(changed.values(calls=count, last_used_at=now))
-            own = [(digest, client_id) for digest, client_id in uses if client_id is not None]
-            for digest, client_id in sorted(own):
-                row = ClientDocumentRow
-                changed = update(row).where(row.hash == digest, row.client_id == client_id)
-                count = row.calls + uses[digest, client_id]
-                await session.orm.execute(changed.values(calls=count, last_used_at=now))
+async def _happened(event: asyncio.Event, wait_seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), wait_seconds)
+    except TimeoutError:
+        return False
+    return True

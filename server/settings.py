@@ -229,7 +229,7 @@ class Settings(BaseSettings):
         description="Life of an automatically registered document after its last use.",
     )
     max_automatic_documents: int = Field(
-        default=1000, ge=1, le=100_000, description="Most automatically registered documents of one person."
+        default=200, ge=1, le=100_000, description="Most automatically registered documents of one person."
     )
     compress_from_bytes: int = Field(
         default=1024, ge=0, le=104_857_600, description="Smallest answer that is compressed."

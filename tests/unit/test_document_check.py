@@ -76,7 +76,7 @@ def test_finding_reads_as_one_line_with_client_name_id_and_place() -> None:
             " Cannot query field 'nome' on type 'Bridge'. Did you mean 'name'?"
         ),
         f"web Old sha256:{old.hash.hex()} 1:12 note: DEPRECATED The field Bridge.width is deprecated. Use spans.",
-        f"web Deep sha256:{deep.hash.hex()} - TOO_DEEP At most 3 depth in a document.",
+        f"web Deep sha256:{deep.hash.hex()} - TOO_DEEP At most 3 levels of fields.",
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from commands.documents import ManifestDocument
 from domain.errors import InvalidInput
-from server.manifests import DOCUMENTS_MOST, LARGEST_BYTES, read_manifest
+from server.manifests import DOCUMENTS_MOST, LARGEST_BYTES, read_document, read_manifest
 from tests.example_manifests import MANIFESTS
 
 ORDERS = "query Orders { orders(first: 1) { nodes { number } } }"
@@ -231,3 +231,26 @@ def test_name_of_200_characters_is_read_and_a_longer_one_is_not() -> None:
 def test_error_quotes_a_strange_key_shortened_and_without_control_characters() -> None:
     _, (shown,), _ = refused(relay(**{"\x1b[31m" + "x" * 1000: ORDERS}))
     assert shown == "?[31m" + "x" * 75 + "…"
+
+
+@pytest.mark.parametrize("text", [ORDERS, f"\n{ORDERS}\r\n", f"\ufeff{ORDERS}"])
+def test_file_of_graphql_is_one_document_with_the_exact_text(text: str) -> None:
+    document = read_document(text.encode())
+    assert (document.name, document.text) == ("Orders", text)
+    assert document.hash == hashlib.sha256(text.encode()).digest()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b" \n", "REQUIRED"),
+        (b"{ \xff }", "MALFORMED"),
+        (b"{ a } # \0", "MALFORMED"),
+        (b"query " + b"n" * 201 + b" { a }", "TOO_LONG"),
+        (b"#" * (LARGEST_BYTES + 1), "TOO_LONG"),
+    ],
+)
+def test_file_that_is_no_document_is_refused(content: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_document(content)
+    assert (caught.value.code, caught.value.path) == (code, ())
