@@ -147,8 +147,7 @@ class Allowance:
             # One of many looks whether it is back; the others don't wait for that.
             self._ask_again_at = time.monotonic() + _OUTAGE_SECONDS
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                answers = await self._run(wishes)
+            answers = await self._asked(wishes)
         except (RedisError, OSError, TimeoutError) as error:
             self._lost(error)
             return None
@@ -156,6 +155,20 @@ class Allowance:
             self._is_away = False
             _log.warning("Redis is back: points are counted for all processes together")
         return [(bool(taken), int(left)) for taken, left in answers]
+
+    async def _asked(self, wishes: list[tuple[AllowanceKey, int, int]]) -> list[Any]:
+        """Ask, and ask again where nothing came in time: perhaps it was this process that was busy, not Redis.
+
+        What a lost first question took is lost to the caller.
+        """
+        for is_last in (False, True):
+            try:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    return await self._run(wishes)
+            except TimeoutError:
+                if is_last:
+                    raise
+        raise AssertionError("the second time either returns or raises")
 
     # Any: redis-py gives what the script returned.
     async def _run(self, wishes: list[tuple[AllowanceKey, int, int]]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError, shield
+from asyncio import CancelledError, Semaphore, shield
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +39,8 @@ class Runtime:
     feed: Feed
     time_zone: ZoneInfo
     largest_page: int
+    event_turns: Semaphore
+    """How many events are read for subscriptions at a time: the other connections are for requests."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Context:
         self._reads: Reads | None = None
         self._run: CommandRun | None = None
         self._is_over = False
+        self._has_turn = False
 
     @property
     def signed_in(self) -> Viewer:
@@ -118,22 +121,34 @@ class Context:
     async def renew(self) -> None:
         """Start over for the next event of a subscription: today's grants, a new snapshot, fresh loaders."""
         await self._drop_reads()
+        if not self._has_turn:
+            await self.runtime.event_turns.acquire()
+            self._has_turn = True
         if self.claims is not None:
             self.viewer = await self.runtime.grants.viewer(self.claims)
         # Not from a replica: it may not know yet what the feed has just told of.
         self._reads = self._reading(ReadSession(self.runtime.database.current))
 
     async def rest(self) -> None:
-        """Give back the snapshot: who waits for the next event must not keep a connection from others."""
+        """Give back turn and snapshot: who waits for the next event must not keep a connection from others."""
         await self._drop_reads()
+        self._end_turn()
 
     async def close(self) -> None:
         """Give everything back; a command that was not settled is rolled back."""
         self._is_over = True
-        await self._drop_reads()
+        try:
+            await self._drop_reads()
+        finally:
+            self._end_turn()
         if self._run is not None:
             run, self._run = self._run, None
             await run.abandon()
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self.runtime.event_turns.release()
 
     def _reading(self, session: ReadSession) -> Reads:
         viewer = self.signed_in

@@ -9,6 +9,8 @@ from graphql import GraphQLError
 
 from domain.errors import EomsError
 
+_MESSAGE_LENGTH = 500
+
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -52,7 +54,9 @@ def _masked(request_id: str) -> tuple[str, dict[str, Any]]:
 
 
 def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
-    formatted: dict[str, Any] = {"message": message}
+    # graphql-core repeats what was sent, names of a megabyte too.
+    shown = message if len(message) <= _MESSAGE_LENGTH else message[:_MESSAGE_LENGTH] + "…"
+    formatted: dict[str, Any] = {"message": shown}
     if error.locations:
         formatted["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path is not None:

@@ -150,6 +150,7 @@ def _cors(settings: Settings) -> Middleware:
 def _sockets(settings: Settings, gate: Gate) -> Sockets[Claims]:
     limits = SocketLimits(
         max_operations=settings.max_operations_per_socket,
+        max_per_viewer=settings.max_sockets_per_viewer,
         max_message_bytes=settings.max_body_bytes,
         init_seconds=settings.connection_init_seconds,
     )
@@ -236,4 +237,5 @@ def _runtime(settings: Settings, urls: StoreUrls, database: Database, redis: Red
         feed=feed,
         time_zone=ZoneInfo(settings.time_zone),
         largest_page=settings.max_page_size,
+        event_turns=asyncio.Semaphore(max(1, settings.read_pool_size // 2)),
     )

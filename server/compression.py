@@ -45,7 +45,7 @@ class Compression:
             return
         accepted = next((value for name, value in scope["headers"] if name == b"accept-encoding"), b"")
         responder: ASGIApp
-        match preferred(accepted.decode("latin-1"), ("br", "gzip")):
+        match preferred(accepted.decode("latin-1"), ("br", "gzip", "identity")):
             case "br":
                 responder = _BrotliResponder(self._app, self._from_bytes)
             case "gzip":

@@ -27,6 +27,9 @@ _REMEMBERED = 1_000
 _REMEMBERED_CHARACTERS = 1_000_000
 """A parsed document takes some two hundred times the memory of its text."""
 
+_STRANGERS_TOKENS = 2_000
+"""Checking a document takes a time that grows with the square of its length: strangers get less of it."""
+
 _ERRORS_REPORTED = 5
 _FRAGMENTS = 100
 _REPETITIONS = 20
@@ -76,6 +79,10 @@ class Documents:
         self._known: OrderedDict[tuple[str, bool], Prepared | list[GraphQLError]] = OrderedDict()
         self._known_characters = 0
 
+    def knows(self, text: str, *, is_stranger: bool) -> bool:
+        """Return whether `prepare` would answer without any work."""
+        return (text, is_stranger) in self._known
+
     def prepare(self, text: str, *, is_stranger: bool) -> Prepared | list[GraphQLError]:
         """Return the prepared document, or what is wrong with it, at most 5 errors.
 
@@ -95,7 +102,8 @@ class Documents:
 
     def _prepare(self, text: str, *, is_stranger: bool) -> Prepared | list[GraphQLError]:
         try:
-            document = parse(text, max_tokens=self._limits.tokens)
+            tokens = min(self._limits.tokens, _STRANGERS_TOKENS) if is_stranger else self._limits.tokens
+            document = parse(text, max_tokens=tokens)
         except GraphQLError as error:
             return [_coded(error, _parse_failure(error))]
         except RecursionError:
@@ -106,7 +114,7 @@ class Documents:
         rules = [*specified_rules, NoSchemaIntrospectionCustomRule] if is_stranger else list(specified_rules)
         errors = validate(self.schema, document, rules, max_errors=_ERRORS_REPORTED)
         if errors:
-            shown = [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors[:_ERRORS_REPORTED]]
+            shown = [_coded(error, _validation_failure(error)) for error in errors[:_ERRORS_REPORTED]]
             return [_without_suggestion(error) for error in shown] if is_stranger else shown
         prepared = Prepared(
             document,
@@ -212,6 +220,10 @@ def _parse_failure(error: GraphQLError) -> str:
         if error.message.endswith(ending):
             return code
     return "GRAPHQL_PARSE_FAILED"
+
+
+def _validation_failure(error: GraphQLError) -> str:
+    return "TOO_COMPLEX" if error.message.endswith("Validation aborted.") else "GRAPHQL_VALIDATION_FAILED"
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -40,6 +40,9 @@ _ID_PREFIX = "sha256:"
 _REFUSAL_POINTS = 10
 """What an operation costs that is refused: finding out what is wrong with it is work too."""
 
+_CHARACTERS_A_POINT = 20
+"""How much of a document that hasn't come by lately is read for a point, beside those ten."""
+
 _SCOPE_OF = {
     OperationType.QUERY: OperationScope.READ,
     OperationType.MUTATION: OperationScope.WRITE,
@@ -48,12 +51,24 @@ _SCOPE_OF = {
 
 
 class Refused(Exception):
-    """The operation is not executed; `errors` are as they go to the client (GraphQL, section 7.1.2)."""
+    """The operation is not executed; `errors` are as they go to the client (GraphQL, section 7.1.2).
 
-    def __init__(self, errors: Sequence[Response], *, retry_after_seconds: int | None = None) -> None:
+    `status` and `headers` are for HTTP, where they are other than a refused operation's.
+    """
+
+    def __init__(
+        self,
+        errors: Sequence[Response],
+        *,
+        retry_after_seconds: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__("refused")
         self.errors = list(errors)
         self.retry_after_seconds = retry_after_seconds
+        self.headers = dict(headers or {})
+        self.status = status
         self.taken: Taken | None = None
 
     @property
@@ -128,11 +143,13 @@ class FrontDoor:
     async def admit(
         self, asked: Asked, context: Context, check: Callable[[OperationType], None] | None = None
     ) -> Admitted:
-        """Return the operation ready to be executed; raise `Refused`, `Unavailable` or what `check` raises.
+        """Return the operation ready to be executed; raise `Refused` or `Unavailable`.
 
-        `check` says whether the transport carries this kind of operation.
+        `check` raises `Refused` where the transport doesn't carry this kind of operation.
         """
         key = _allowance_key(context)
+        points = self._reading_points(asked, context)
+        paid = await self._taken(key, points) if points else None
         try:
             _check_size(asked, self._limits.asking)
             found = await self._found(asked, context)
@@ -141,9 +158,9 @@ class FrontDoor:
             if check is not None:
                 check(operation.operation)
             cost = self._cost(prepared, operation, asked)
-        except Refused as refused:
-            self._metrics.refused(refused.code)
-            refused.taken = await self._taken(key, _REFUSAL_POINTS)
+        except Refused as refusal:
+            self._metrics.refused(refusal.code)
+            refusal.taken = paid or await self._taken(key, _REFUSAL_POINTS)
             raise
         taken = await self._taken(key, cost.points)
         await self._remembered(found, context)
@@ -166,9 +183,22 @@ class FrontDoor:
         responses = self._executor.stream(
             admitted.prepared, admitted.operation, admitted.asked.variables, context
         )
+        self._metrics.followed()
         async with aclosing(responses):
             async for response in responses:
                 yield response
+
+    def _reading_points(self, asked: Asked, context: Context) -> int:
+        """Return what finding out what is asked for costs, before any of that work is done; nothing where it is known."""
+        if asked.text is not None:
+            if self._executor.documents.knows(asked.text, is_stranger=context.is_stranger):
+                return 0
+            length = min(len(asked.text), self._limits.asking.characters)
+            return _REFUSAL_POINTS + length // _CHARACTERS_A_POINT
+        client = context.viewer.client if context.viewer else None
+        digest = _digest_of_id(asked.document_id) if asked.document_id else _digest_of_hash(asked.apollo_hash)
+        is_known = digest is None or self._registry.knows(digest, client.client_id if client else None)
+        return 0 if is_known else _REFUSAL_POINTS
 
     async def _found(self, asked: Asked, context: Context) -> _Found:
         client = context.viewer.client if context.viewer else None
@@ -184,12 +214,12 @@ class FrontDoor:
     async def _registered(self, digest: bytes | None, client_id: ClientId | None) -> _Found:
         text = await self._registry.text(digest, client_id) if digest is not None else None
         if digest is None or text is None:
-            raise _refused("PERSISTED_DOCUMENT_NOT_FOUND", "There is no such registered document.")
+            raise refused("PERSISTED_DOCUMENT_NOT_FOUND", "There is no such registered document.")
         return _Found(text, registered_hash=digest)
 
     async def _named_by_apollo(self, given: str, text: str | None, context: Context) -> _Found:
         client = context.viewer.client if context.viewer else None
-        digest = bytes.fromhex(given) if _SHA256.fullmatch(given) else None
+        digest = _digest_of_hash(given)
         if digest is not None and (text is None or client is not None):
             registered = await self._registry.text(digest, client.client_id if client else None)
             if registered is not None:
@@ -197,14 +227,14 @@ class FrontDoor:
         if text is not None:
             _check_text_may_be_sent(context)
             if hashlib.sha256(text.encode()).digest() != digest:
-                raise _refused("PERSISTED_DOCUMENT_MISMATCH", "The hash is not the text's SHA-256.")
+                raise refused("PERSISTED_DOCUMENT_MISMATCH", "The hash is not the text's SHA-256.")
             return _Found(text, kept_for=context)
         if digest is not None and context.viewer is not None and not context.is_stranger:
             kept = await self._automatic.text(context.viewer.user_id, digest)
             if kept is not None:
                 return _Found(kept)
         # Apollo's clients know this very message, and send the text next.
-        raise _refused("PERSISTED_DOCUMENT_NOT_FOUND", "PersistedQueryNotFound")
+        raise refused("PERSISTED_DOCUMENT_NOT_FOUND", "PersistedQueryNotFound")
 
     def _prepared(
         self, text: str, asked: Asked, context: Context
@@ -221,11 +251,11 @@ class FrontDoor:
         cost = cost_of(self._executor.schema, operation, prepared.fragments, asked.variables, catalog)
         limits = self._limits
         if cost.nodes > limits.nodes:
-            raise _refused(
+            raise refused(
                 "TOO_MANY_NODES", f"An answer has at most {limits.nodes} nodes, counted from its page sizes."
             )
         if cost.points > limits.cost:
-            raise _refused(
+            raise refused(
                 "TOO_COSTLY", f"This costs {cost.points} points; an operation may cost {limits.cost}."
             )
         return cost
@@ -233,22 +263,23 @@ class FrontDoor:
     async def _taken(self, key: AllowanceKey, points: int) -> Taken:
         taken = await self._allowance.take(key, points)
         if taken.retry_after_seconds is not None:
-            refused = _refused(
+            limited = refused(
                 "RATE_LIMITED",
                 f"Too many points were spent; try again in {taken.retry_after_seconds} seconds.",
                 retry_after_seconds=taken.retry_after_seconds,
             )
-            refused.taken = taken
-            self._metrics.refused(refused.code)
-            raise refused
+            limited.taken = taken
+            self._metrics.refused(limited.code)
+            raise limited
         return taken
 
     async def _remembered(self, found: _Found, context: Context) -> None:
         """Count the use of a registered document; keep the text of one that registers itself, for staff."""
         viewer = context.viewer
         if found.registered_hash is not None:
-            client = viewer.client if viewer else None
-            self._registry.used(found.registered_hash, client.client_id if client else None)
+            # What the anonymous send says nothing about whether a document is needed.
+            if viewer is not None:
+                self._registry.used(found.registered_hash, viewer.client.client_id if viewer.client else None)
         elif found.kept_for is not None and viewer is not None and not context.is_stranger:
             await self._automatic.keep(viewer.user_id, found.text)
 
@@ -274,19 +305,19 @@ def _check_size(asked: Asked, limits: AskingLimits) -> None:
     try:
         check_size(asked, limits)
     except MalformedRequest as error:
-        raise _refused(error.code, error.message) from error
+        raise refused(error.code, error.message) from error
 
 
 def _check_text_may_be_sent(context: Context) -> None:
     client = context.viewer.client if context.viewer else None
     if client is not None and not client.may_send_text:
-        raise _refused("PERSISTED_DOCUMENT_REQUIRED", "Only registered documents may be sent here.")
+        raise refused("PERSISTED_DOCUMENT_REQUIRED", "Only registered documents may be sent here.")
 
 
 def _check_scope(kind: OperationType, context: Context) -> None:
     client = context.viewer.client if context.viewer else None
     if client is not None and _SCOPE_OF[kind] not in client.scopes:
-        raise _refused("INSUFFICIENT_SCOPE", f"The token's scope has no `{_SCOPE_OF[kind]}`.")
+        raise refused("INSUFFICIENT_SCOPE", f"The token's scope has no `{_SCOPE_OF[kind]}`.")
 
 
 def _digest_of_id(document_id: str) -> bytes | None:
@@ -294,5 +325,10 @@ def _digest_of_id(document_id: str) -> bytes | None:
     return bytes.fromhex(digest) if prefix == _ID_PREFIX and _SHA256.fullmatch(digest) else None
 
 
-def _refused(code: str, message: str, **more: Any) -> Refused:
+def _digest_of_hash(given: str | None) -> bytes | None:
+    return bytes.fromhex(given) if given and _SHA256.fullmatch(given) else None
+
+
+def refused(code: str, message: str, **more: Any) -> Refused:
+    """Return a refusal with one error."""
     return Refused([{"message": message, "extensions": {"code": code}}], **more)

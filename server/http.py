@@ -21,7 +21,7 @@ from policies.tokens import Claims
 from resolvers.context import Context, RequestFacts, Runtime
 from server.answers import failure, masked
 from server.event_streams import EventStreams
-from server.front_door import FrontDoor, Refused
+from server.front_door import FrontDoor, Refused, refused
 from server.rate_headers import rate_limit_headers
 from server.requests import (
     GRAPHQL_JSON,
@@ -67,8 +67,8 @@ class GraphQLEndpoint:
             )
         except MalformedRequest as error:
             return _response(failure(error.code, error.message), 400, wanted, facts)
-        except Refused as refused:
-            return _refusal(refused, wanted, facts)
+        except Refused as refusal:
+            return _refusal(refusal, wanted, facts)
         except TooManyStreams as error:
             return _response(failure(error.code, error.message), 429, wanted, facts)
         except Unauthenticated as error:
@@ -124,17 +124,16 @@ def _check_method(kind: OperationType, request: Request, wanted: Wanted) -> None
         )
     # Whoever routes GET here sends HEAD too.
     if kind is OperationType.MUTATION and request.method != "POST":
-        raise HttpFailure(405, "MUTATION_OVER_GET", "Mutations take POST.", {"Allow": "POST"})
+        raise refused("MUTATION_OVER_GET", "Mutations take POST.", status=405, headers={"Allow": "POST"})
 
 
-def _refusal(refused: Refused, wanted: Wanted, facts: RequestFacts) -> HttpResponse:
-    headers = rate_limit_headers(refused.taken) if refused.taken else {}
-    content = {"errors": refused.errors}
-    if refused.retry_after_seconds is None:
-        return _response(content, _status(content, wanted), wanted, facts, headers)
-    return _response(
-        content, 429, wanted, facts, {**headers, "Retry-After": str(refused.retry_after_seconds)}
-    )
+def _refusal(refusal: Refused, wanted: Wanted, facts: RequestFacts) -> HttpResponse:
+    headers = refusal.headers | (rate_limit_headers(refusal.taken) if refusal.taken else {})
+    content = {"errors": refusal.errors}
+    if refusal.retry_after_seconds is None:
+        return _response(content, refusal.status or _status(content, wanted), wanted, facts, headers)
+    headers["Retry-After"] = str(refusal.retry_after_seconds)
+    return _response(content, 429, wanted, facts, headers)
 
 
 def _status(content: Mapping[str, Any], wanted: Wanted) -> int:

@@ -1,7 +1,9 @@
-"""How long, and how large, may the head of a request be before anybody looks at it?
+"""How long, and how large, may be what a client sends that nobody reads?
 
-uvicorn waits for ever for a head that doesn't end, and keeps all of it. This subclass of its protocol gives both a bound;
-bodies are left to `server.requests`.
+uvicorn waits for ever for a head that doesn't end, and keeps all of it; so it does with the trailers behind a body, and
+with the rest of a body that was answered before its end. This subclass of its protocol bounds the head in time and size,
+takes no trailers, and ends a connection whose request was answered unread. Bodies that are read are left to
+`server.requests`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_in_head = True
+        self._is_read = True
         self._size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -52,6 +55,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Count anew for another request on the same connection."""
         self._is_in_head = True
+        self._is_read = False
         if self._head_timer is None:
             self._await_head()
         super().on_message_begin()
@@ -62,6 +66,24 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._size = 0
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; fields behind the body are good for nothing and might never end."""
+        if self._is_in_head:
+            super().on_header(name, value)
+        else:
+            self.transport.close()
+
+    def on_message_complete(self) -> None:
+        """The request is here to its end."""
+        self._is_read = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End the connection where a rest of the request would still come, for as long as the client likes."""
+        if not self._is_read:
+            self.transport.close()
+        super().on_response_complete()
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self.transport.close)

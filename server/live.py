@@ -42,8 +42,8 @@ class Gate(SocketGate[Claims]):
         context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
         try:
             admitted = await self._front_door.admit(operation.asked, context)
-        except Refused as refused:
-            yield {"errors": refused.errors}
+        except Refused as refusal:
+            yield {"errors": refusal.errors}
             return
         async with aclosing(self._front_door.stream(admitted, context)) as responses:
             async for response in responses:

@@ -50,6 +50,10 @@ class Metrics:
         self._operations.labels(kind, outcome).inc()
         self._seconds.labels(kind).observe(seconds)
 
+    def followed(self) -> None:
+        """Count a subscription that was opened."""
+        self._operations.labels("subscription", "ok").inc()
+
     def refused(self, outcome: str) -> None:
         """Count an operation that was not executed, by the code of its first error."""
         self._operations.labels("refused", outcome).inc()

@@ -61,6 +61,10 @@ class Registry:
         """Whether changes are being heard of, so that lookups may be remembered."""
         return self._notices.is_listening
 
+    def knows(self, digest: bytes, client_id: ClientId | None) -> bool:
+        """Return whether `text` would answer without asking the database."""
+        return self.is_listening and self._remembered.get((digest, client_id)) is not None
+
     async def text(self, digest: bytes, client_id: ClientId | None) -> str | None:
         """Return the text that a client has registered under its SHA-256, or that any has where `client_id` is null.
 

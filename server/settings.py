@@ -237,6 +237,9 @@ class Settings(BaseSettings):
     max_operations_per_socket: int = Field(
         default=50, ge=1, le=10_000, description="Most operations open on one WebSocket."
     )
+    max_sockets_per_viewer: int = Field(
+        default=20, ge=1, le=10_000, description="Most WebSockets that one viewer has open in a process."
+    )
     connection_init_seconds: float = Field(
         default=5, gt=0, le=60, description="Longest wait for a WebSocket's first message."
     )

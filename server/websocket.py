@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
-from domain.errors import Unauthenticated
+from domain.errors import Unauthenticated, Unavailable
 from server.websocket_connection import Connection, SocketLimits
 from server.websocket_protocol import SUBPROTOCOL, CloseCode, Holder, Passport, SocketGate
 
@@ -107,6 +107,11 @@ class Sockets(Generic[Holder]):
             del self._revoked_meanwhile[connection]
         if passport.user_id in revoked:
             raise Unauthenticated
+        if (
+            sum(holder_id == passport.user_id for holder_id in self._open.values())
+            >= self._limits.max_per_viewer
+        ):
+            raise Unavailable("This viewer has too many sockets open.")
         self._open[connection] = passport.user_id
         return passport
 

@@ -60,6 +60,7 @@ class SocketLimits:
     max_message_bytes: int
     init_seconds: float = 5
     ping_seconds: float = 20
+    max_per_viewer: int = 1_000
 
 
 class _Wire(AsyncWebSocketAdapter):

@@ -62,6 +62,11 @@ class Answer:
         return [error["extensions"]["code"] for error in self.errors]
 
 
+def without_cost(answer: Answer) -> dict[str, Any]:
+    """Return an answer's data and errors, without what it cost."""
+    return {name: value for name, value in answer.content.items() if name != "extensions"}
+
+
 def plain(response: httpx.Response) -> dict[str, Any]:
     """Return a response's data and errors, without what it cost, which tests of limits look at."""
     content: dict[str, Any] = response.json()

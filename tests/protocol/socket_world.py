@@ -168,10 +168,11 @@ async def served(
     max_operations: int = 3,
     init_seconds: float = 5,
     ping_seconds: float = 20,
+    max_per_viewer: int = 1_000,
     allowed_origins: tuple[str, ...] = (),
 ) -> AsyncGenerator[Served]:
     gate = gate or Gate()
-    limits = SocketLimits(max_operations, 2000, init_seconds, ping_seconds)
+    limits = SocketLimits(max_operations, 2000, init_seconds, ping_seconds, max_per_viewer)
     sockets = Sockets(gate, limits, allowed_origins)
     app = Starlette(routes=[WebSocketRoute("/graphql", sockets)])
     with socket.socket() as listener:

@@ -107,3 +107,24 @@ async def test_head_within_its_bounds_is_taken_in_pieces_and_pipelined() -> None
         writer.write(b"\r\nHost: a\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
         for _ in range(3):
             assert b"HTTP/1.1 200 OK" in await answer(reader)
+
+
+async def test_trailers_end_the_connection_instead_of_filling_the_memory() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n")
+        with suppress(ConnectionError):
+            for _ in range(1_000):
+                writer.write(b"X-Trailer: " + b"z" * 900 + b"\r\n")
+                await writer.drain()
+                if reader.at_eof():
+                    break
+            writer.write(b"\r\n")
+        with suppress(ConnectionError):
+            assert b"200 OK" not in await reader.read()
+        assert writer.is_closing() or reader.at_eof()
+
+
+async def test_body_that_nobody_reads_ends_the_connection_with_the_answer() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST /elsewhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx")
+        assert (await reader.read()).startswith(b"HTTP/1.1 404 ")

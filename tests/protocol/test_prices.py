@@ -42,6 +42,8 @@ def codes(response: httpx.Response) -> list[str]:
 
 
 async def test_answer_says_what_was_asked_for_and_what_it_used(poor: Api) -> None:
+    # Reading a new text costs something too; from then on it is known.
+    await post(poor, BOARD, "engineer")
     response = await post(poor, BOARD, "director")
     cost = response.json()["extensions"]["cost"]
     assert (cost["requested"], cost["restoreRate"]) == (BOARD_POINTS, RATE)
@@ -51,6 +53,8 @@ async def test_answer_says_what_was_asked_for_and_what_it_used(poor: Api) -> Non
 
 async def test_what_was_not_used_comes_back(poor: Api) -> None:
     empty = '{ orders(first: 100, filter: {search: "no such order anywhere"}) { nodes { id } } }'
+    for document in (empty, "{ __typename }"):
+        await post(poor, document, "engineer")
     first = (await post(poor, empty, "finance")).json()["extensions"]["cost"]
     assert (first["requested"], first["actual"]) == (101, 1)
     second = (await post(poor, "{ __typename }", "finance")).json()["extensions"]["cost"]
@@ -58,6 +62,7 @@ async def test_what_was_not_used_comes_back(poor: Api) -> None:
 
 
 async def test_headers_say_what_is_left(poor: Api) -> None:
+    await post(poor, "{ __typename }", "engineer")
     response = await post(poor, "{ __typename }", "auditor")
     assert response.headers["ratelimit-policy"] == f'"points";q={POINTS};w={POINTS // RATE}'
     assert response.headers["ratelimit"] == f'"points";r={POINTS - 1};t=1'
@@ -96,6 +101,26 @@ async def test_nonsense_is_not_free(poor: Api) -> None:
     refused = [await post(poor, "{ nothing }", "contractor") for _ in range(101)]
     assert {each.status_code for each in refused[:99]} == {400}
     assert (refused[-1].status_code, codes(refused[-1])) == (429, ["RATE_LIMITED"])
+
+
+async def test_new_text_is_paid_for_before_it_is_read(poor: Api) -> None:
+    text = "{ __typename }" + "#" * 206
+    first = (await post(poor, text, "buyer")).json()["extensions"]["cost"]
+    second = (await post(poor, text, "buyer")).json()["extensions"]["cost"]
+    assert (first["remaining"], second["remaining"] - first["remaining"]) == (POINTS - 10 - 11 - 1, -1)
+    await asyncio.gather(*(post(poor, f"{{ a{nth} }}", "buyer") for nth in range(100)))
+    documents = poor.app.state.gate._front_door._executor.documents
+    refused = await post(poor, "{ never: __typename }", "buyer")
+    assert (refused.status_code, codes(refused)) == (429, ["RATE_LIMITED"])
+    assert not documents.knows("{ never: __typename }", is_stranger=False)
+
+
+async def test_mutation_over_get_is_not_free(poor: Api) -> None:
+    text = 'mutation { sessionRefresh(input: {refreshToken: "x"}) { errors { code } } }'
+    headers = {"Accept": GRAPHQL_JSON, "Authorization": f"Bearer {await poor.token('contractor2')}"}
+    answers = [await poor.client.get("/graphql", params={"query": text}, headers=headers) for _ in range(105)]
+    assert (answers[0].status_code, codes(answers[0])) == (405, ["MUTATION_OVER_GET"])
+    assert (answers[-1].status_code, codes(answers[-1])) == (429, ["RATE_LIMITED"])
 
 
 async def test_the_anonymous_of_an_address_share_what_they_have(poor: Api) -> None:

@@ -187,6 +187,26 @@ async def test_at_most_five_errors_of_variables_are_told(company: Api) -> None:
     assert (response.status_code, codes(response)) == (400, ["BAD_USER_INPUT"] * 5)
 
 
+async def test_long_name_is_not_sent_back(company: Api) -> None:
+    document = "query ($a: OrderFilter) { orders(first: 1, filter: $a) { nodes { id } } }"
+    response = await probe(company, {"query": document, "variables": {"a": {"x" * 900_000: 1}}}, "director")
+    assert codes(response) == ["BAD_USER_INPUT"]
+    assert len(response.json()["errors"][0]["message"]) == 501
+
+
+async def test_strangers_documents_are_shorter(company: Api) -> None:
+    document = "{ " + "viewer { user { name } } " * 340 + "}"
+    for who in STRANGERS:
+        assert codes(await probe(company, {"query": document}, who)) == ["TOO_MANY_TOKENS"]
+
+
+async def test_document_with_too_much_to_compare_is_told_so(company: Api) -> None:
+    inner = "nodes { " + "id " * 8 + "} "
+    document = "{ " + ("orders(first: 1) { " + inner * 20 + "} ") * 20 + "}"
+    response = await probe(company, {"query": document}, "director")
+    assert (response.status_code, codes(response)) == (400, ["TOO_COMPLEX"])
+
+
 async def test_errors_name_no_value_that_was_sent(company: Api) -> None:
     secret = "hunter2-hunter2"
     document = "mutation ($input: SessionCreateInput!) { sessionCreate(input: $input) { accessToken } }"

@@ -227,3 +227,16 @@ async def test_a_page_of_another_origin_may_not_open_a_socket() -> None:
         ):
             async with server.connected(origin=origin) as client:
                 assert client.subprotocol == PROTOCOL
+
+
+async def test_one_viewer_has_so_many_sockets_and_no_more() -> None:
+    me = str(uuid4())
+    async with served(max_per_viewer=2) as server:
+        async with server.signed_in(userId=me), server.signed_in(userId=me), server.connected() as third:
+            await say(third, {"type": "connection_init", "payload": {"who": "li", "userId": me}})
+            assert await hear_end(third) == (1013, "Try again later")
+            async with server.signed_in(userId=str(uuid4())):
+                assert server.sockets.count == 3
+        await until(lambda: server.sockets.count == 0)
+        async with server.signed_in(userId=me):
+            assert server.sockets.count == 1
