@@ -2,7 +2,7 @@
 
 uvicorn waits for ever for a head that doesn't end, and keeps all of it; so it does with the trailers behind a body, and
 with the rest of a body that was answered before its end. This subclass of its protocol bounds the head in time and size,
-takes no trailers, and ends a connection whose request was answered unread. Bodies that are read are left to
+takes no trailers, and waits as long for the rest of a request that was answered unread. Bodies that are read are left to
 `server.requests`.
 """
 
@@ -77,12 +77,16 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is here to its end."""
         self._is_read = True
+        self._stop_waiting()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End the connection where a rest of the request would still come, for as long as the client likes."""
-        if not self._is_read:
-            self.transport.close()
+        """Wait for the rest of a request that was answered unread, but no longer than for a head.
+
+        Closed at once, the connection would be reset, and the answer lost with it.
+        """
+        if not self._is_read and self._head_timer is None:
+            self._await_head()
         super().on_response_complete()
 
     def _await_head(self) -> None:
