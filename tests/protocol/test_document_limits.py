@@ -85,6 +85,40 @@ async def test_each_limit_refuses_one_more_by_its_code(strict: Api, document: st
     assert await codes(strict, document) == [code]
 
 
+def fragments(count: int) -> str:
+    """Return a document with so many fragments, which nothing spreads."""
+    return "{ __typename } " + " ".join(f"fragment F{nth} on Query {{ __typename }}" for nth in range(count))
+
+
+FIFTY_THOUSAND = (
+    "a: projects(first: 100) { nodes { orders(first: 100) { nodes { lines(first: 3) { nodes { id } } } } } }"
+    " b: orders(first: 99) { nodes { lines(first: 99) { nodes { id } } } }"
+)
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond", "code"),
+    [
+        (
+            "{ viewer { user { " + "id " * 20 + "} } }",
+            "{ viewer { user { " + "id " * 21 + "} } }",
+            "TOO_MANY_REPETITIONS",
+        ),
+        (fragments(100), fragments(101), "TOO_MANY_FRAGMENTS"),
+        (
+            f"{{ {FIFTY_THOUSAND} }}",
+            f"{{ {FIFTY_THOUSAND} costCodes(first: 1) {{ nodes {{ id }} }} }}",
+            "TOO_MANY_NODES",
+        ),
+    ],
+)
+async def test_bounds_without_a_setting_of_their_own_are_exact(
+    company: Api, within: str, beyond: str, code: str
+) -> None:
+    assert code not in await codes(company, within)
+    assert await codes(company, beyond) == [code]
+
+
 @pytest.mark.parametrize("depth", [16, 60, 120, 250, 400, 1_000])
 async def test_depth_is_refused_by_its_code_however_deep(company: Api, depth: int) -> None:
     for who in ("director", None):
