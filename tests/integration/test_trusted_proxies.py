@@ -88,6 +88,8 @@ async def test_anonymous_behind_a_trusted_proxy_have_an_allowance_each(settings:
         return remaining
 
     async with running_api(narrow) as api:
+        # Whoever sends a text first pays for its reading, too.
+        await left("10.0.0.5", "203.0.113.99")
         assert [await left("10.0.0.5", "203.0.113.7") for _ in range(3)] == [999, 998, 997]
         assert await left("10.0.0.5", "203.0.113.8") == 999
         # From here on the same header is nobody's word, and all share the bucket of the peer.
