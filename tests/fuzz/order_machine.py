@@ -268,7 +268,14 @@ class OrderMachine(RuleBasedStateMachine):
     def ask(self, written: tuple[str, str], who: str, place: int) -> None:
         """Ask for whatever schemathesis writes, about these orders and with cursors that were given."""
         orders = list(self._book.orders)
-        ids = {**self.world.ids, "id": orders, "aggregateId": orders, "after": self._cursors[-50:]}
+        ids = {
+            **self.world.ids,
+            "id": orders,
+            "Order": orders,
+            "ids": orders,
+            "aggregateId": orders,
+            "after": self._cursors[-50:],
+        }
         self._voices.tell(who, aimed(written[1], ids, place))
 
     @invariant()

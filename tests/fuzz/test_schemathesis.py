@@ -1,7 +1,7 @@
 """Does any document that fits the schema make the server stumble?
 
 Schemathesis writes the documents: some for each query and mutation, the same in every run, against a real server as
-one who sees everything and as one from outside. Every other one gets ids and page sizes that mean something, so that
+one who sees everything and as one from outside. Most of them get ids and page sizes that mean something, so that
 resolvers are reached and not only the checks before them. What belongs together over several requests is left to
 `test_stateful`, requests that are none to `test_http_shape`.
 """
@@ -24,6 +24,8 @@ from tests.fuzz.runs import EXAMPLES, SECONDS, fuzzed_server, run, tell_of_run
 from tests.fuzz.written import SCHEMA, Ids, aimed, documents, root_fields
 
 VIEWERS = ("director", "contractor")
+
+_MOSTLY = st.sampled_from((True, True, True, False))
 
 # Ending the session that asks would leave every document after it without a viewer.
 _NOT_SENT = "sessionRevoke"
@@ -76,7 +78,7 @@ def _send_all(clients: Mapping[str, httpx.Client], name: str, ids: Ids) -> Sent:
     """Send the documents of one field; to write one takes as long as to have it answered, so all viewers get each."""
     sent = Sent()
 
-    @given(documents(name), st.booleans(), st.booleans(), st.integers(0, 1000))
+    @given(documents(name), _MOSTLY, st.booleans(), st.integers(0, 1000))
     def send(document: str, is_aimed: bool, is_plain: bool, place: int) -> None:
         text = aimed(document, ids, place) if is_aimed else document
         media_type = PLAIN_JSON if is_plain else GRAPHQL_JSON
@@ -96,13 +98,23 @@ def _known_ids(personas: Personas) -> dict[str, list[str]]:
     found: dict[str, Any] = personas.ask(
         "director",
         "{ orders(first: 20) { nodes { id lines(first: 3) { nodes { id } } } edges { cursor } }"
-        " projects(first: 3) { nodes { id } } organizations(first: 6) { nodes { id } }"
+        " projects(first: 3) { nodes { id wbsNodes(first: 5) { nodes { id } } } } organizations(first: 6) { nodes { id } }"
         " users(first: 10) { nodes { id } } costCodes(first: 5) { nodes { id } } events(first: 5) { nodes { id } } }",
     ).data
     keys = {name: [node["id"] for node in connection["nodes"]] for name, connection in found.items()}
+    nodes = [node["id"] for project in found["projects"]["nodes"] for node in project["wbsNodes"]["nodes"]]
     lines = [line["id"] for order in found["orders"]["nodes"] for line in order["lines"]["nodes"]]
     return {
         "id": keys["orders"] + keys["projects"],
+        "Order": keys["orders"],
+        "Project": keys["projects"],
+        "ids": [
+            *keys["orders"][:5],
+            *(each for name in keys for each in keys[name][-2:]),
+            *lines[:2],
+            *nodes[:2],
+        ],
+        "wbsNodeId": nodes,
         "projectId": keys["projects"],
         "customerId": keys["organizations"],
         "contractorId": keys["organizations"],

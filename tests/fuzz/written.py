@@ -17,6 +17,7 @@ from graphql import (
     FieldNode,
     GraphQLSchema,
     IntValueNode,
+    ListValueNode,
     NameNode,
     ObjectFieldNode,
     ObjectValueNode,
@@ -76,7 +77,7 @@ _VERDICT = """{
 }"""
 
 Ids = Mapping[str, Sequence[str]]
-"""Ids that exist by the argument, or the field of an input, that takes them."""
+"""Ids that exist by the argument, or the field of an input, that takes them; for arguments `id` also by what they give."""
 
 
 def root_fields() -> list[str]:
@@ -171,8 +172,9 @@ class _Aim(Visitor):
         )
 
     def enter_argument(self, node: ArgumentNode, *_: object) -> ArgumentNode | None:
-        """Name a row."""
-        return self._named(node, node.name.value)
+        """Name a row, one of the type that the field gives where that is known."""
+        kind = str(cast("object", self._types.get_type()))  # pyright: ignore[reportUnknownMemberType]
+        return self._named(node, kind if node.name.value == "id" and kind in self._ids else node.name.value)
 
     def enter_object_field(self, node: ObjectFieldNode, *_: object) -> ObjectFieldNode | None:
         """Name a row."""
@@ -184,10 +186,19 @@ class _Aim(Visitor):
     # Any: an argument or a field of an input, which comes back as what it was.
     def _named(self, node: Any, key: str) -> Any:
         known = self._ids.get(key)
-        # An id may be written as a number too.
-        if not known or not isinstance(node.value, StringValueNode | IntValueNode):
+        if not known:
             return None
-        return type(node)(name=node.name, value=StringValueNode(value=known[self._place % len(known)]))
+        if isinstance(node.value, ListValueNode):
+            values = [self._id_of(known, self._place + nth) for nth in range(len(node.value.values))]
+            return type(node)(name=node.name, value=ListValueNode(values=tuple(values)))
+        # An id may be written as a number too.
+        if not isinstance(node.value, StringValueNode | IntValueNode):
+            return None
+        return type(node)(name=node.name, value=self._id_of(known, self._place))
+
+    @staticmethod
+    def _id_of(known: Sequence[str], place: int) -> StringValueNode:
+        return StringValueNode(value=known[place % len(known)])
 
 
 def _operations() -> list[Any]:
