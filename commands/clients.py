@@ -161,7 +161,7 @@ async def rotate_secret(session: WriteSession, origin: Origin, command: RotateSe
     """
     if not timedelta(0) <= command.keep <= KEEP_MOST:
         raise InvalidInput("OUT_OF_RANGE", f"From 0 to {KEEP_MOST.days} days.", ("keep",))
-    client = await _locked(session, command.client_id)
+    client = await locked_client(session, command.client_id)
     secrets = await _secrets(session, client.id)
     before = client_snapshot(client, secrets)
     good = [secret for secret in secrets if is_good(secret, origin)]
@@ -181,7 +181,7 @@ async def rotate_secret(session: WriteSession, origin: Origin, command: RotateSe
 
 async def revoke_secret(session: WriteSession, origin: Origin, command: RevokeSecret) -> None:
     """End a secret; raise `NotFound` for another client's too, or `InvalidInput` ALREADY_REVOKED."""
-    client = await _locked(session, command.client_id)
+    client = await locked_client(session, command.client_id)
     secrets = await _secrets(session, client.id)
     before = client_snapshot(client, secrets)
     secret = next((each for each in secrets if each.id == command.secret_id), None)
@@ -206,7 +206,7 @@ async def enable_client(session: WriteSession, origin: Origin, command: EnableCl
 async def set_scopes(session: WriteSession, origin: Origin, command: SetScopes) -> None:
     """Set a client's scopes; those it has already are no event. Raise `NotFound`, or `InvalidInput` as `add_client`."""
     scopes = _scopes(command.scopes)
-    client = await _locked(session, command.client_id)
+    client = await locked_client(session, command.client_id)
     if client.scopes != scopes:
         before = client_snapshot(client, await _secrets(session, client.id))
         client.scopes = scopes
@@ -215,11 +215,20 @@ async def set_scopes(session: WriteSession, origin: Origin, command: SetScopes) 
 
 async def set_mode(session: WriteSession, origin: Origin, command: SetMode) -> None:
     """Set a client's mode; the one it is in already is no event. Raise `NotFound`."""
-    client = await _locked(session, command.client_id)
+    client = await locked_client(session, command.client_id)
     if client.may_send_text != command.may_send_text:
         before = client_snapshot(client, await _secrets(session, client.id))
         client.may_send_text = command.may_send_text
         await _changed(session, origin, client, "ModeSet", before)
+
+
+async def locked_client(session: WriteSession, client_id: ClientId) -> ApiClientRow:
+    """Return the client's row as it is now, locked until the transaction ends; raise `NotFound`."""
+    statement = select(ApiClientRow).where(ApiClientRow.id == client_id).with_for_update(key_share=True)
+    client = await session.orm.scalar(statement.execution_options(populate_existing=True))
+    if client is None:
+        raise NotFound("API client", ("clientId",))
+    return client
 
 
 def is_good(secret: ApiClientSecretRow, origin: Origin) -> bool:
@@ -242,15 +251,6 @@ async def _with_secret(session: WriteSession, origin: Origin, client: ApiClientR
     session.orm.add(row)
     await session.orm.flush()
     return NewSecret(ClientId(client.id), SecretId(row.id), secret)
-
-
-async def _locked(session: WriteSession, client_id: ClientId) -> ApiClientRow:
-    """Return the client's row as it is now, locked until the transaction ends; raise `NotFound`."""
-    statement = select(ApiClientRow).where(ApiClientRow.id == client_id).with_for_update(key_share=True)
-    client = await session.orm.scalar(statement.execution_options(populate_existing=True))
-    if client is None:
-        raise NotFound("API client", ("clientId",))
-    return client
 
 
 async def _secrets(session: WriteSession, client_id: UUID) -> Sequence[ApiClientSecretRow]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from commands.clients import AGGREGATE
+from commands.clients import AGGREGATE, locked_client
 from db.events import Happening, Origin, record
 from db.sessions import WriteSession
 from db.tables import ApiClientRow, ClientDocumentRow, DocumentRow, Json
@@ -70,7 +70,7 @@ async def publish(
 ) -> Published:
     """Register documents for a client and return what was done; its other documents stay. Raise `NotFound`."""
     given = {document.hash: document for document in documents}
-    client = await _locked(session, client_id)
+    client = await locked_client(session, client_id)
     held = await _registrations(session, client_id)
     new = [digest for digest in given if digest not in held]
     revived = [digest for digest in given if digest in held and held[digest].retired_at is not None]
@@ -100,7 +100,7 @@ async def retire(
 
     Raises `NotFound` for the client and for what it never registered, or `InvalidInput` ALREADY_RETIRED.
     """
-    client = await _locked(session, client_id)
+    client = await locked_client(session, client_id)
     held = await _registrations(session, client_id)
     for digest in hashes:
         if digest not in held:
@@ -114,7 +114,7 @@ async def retire_others(
     session: WriteSession, origin: Origin, client_id: ClientId, kept: Collection[bytes]
 ) -> tuple[Registered, ...]:
     """Retire the documents of a client that are not among `kept`, and return them, sorted by name; raise `NotFound`."""
-    client = await _locked(session, client_id)
+    client = await locked_client(session, client_id)
     held = await _registrations(session, client_id)
     others = [row for digest, row in held.items() if row.retired_at is None and digest not in kept]
     return await _retire(session, origin, client, sorted(others, key=lambda row: (row.name, row.hash)))
@@ -131,18 +131,10 @@ async def _retire(
     return retired
 
 
-async def _locked(session: WriteSession, client_id: ClientId) -> ApiClientRow:
-    statement = select(ApiClientRow).where(ApiClientRow.id == client_id).with_for_update(key_share=True)
-    client = await session.orm.scalar(statement.execution_options(populate_existing=True))
-    if client is None:
-        raise NotFound("API client", ("clientId",))
-    return client
-
-
 async def _registrations(session: WriteSession, client_id: ClientId) -> dict[bytes, ClientDocumentRow]:
     """Return all registrations of a client by hash, locked until the transaction ends.
 
-    Locked by hash, as `server.registry` does when it writes counts: neither then waits for what the other holds while
+    Locked by hash, as `server.document_uses` does when it writes counts: neither then waits for what the other holds while
     it holds what the other waits for.
     """
     of_client = select(ClientDocumentRow).where(ClientDocumentRow.client_id == client_id)

@@ -24,6 +24,7 @@ from graphql import (
     GraphQLSkipDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     get_directive_values,
     get_named_type,
@@ -53,7 +54,7 @@ class _Walk:
         self, kind: GraphQLNamedType | None, selections: SelectionSetNode, path: Path
     ) -> Iterator[Path]:
         for selection in selections.selections:
-            if not self._is_included(selection):
+            if not is_included(selection, self.variables):
                 continue
             if isinstance(selection, FieldNode):
                 yield from self._field(kind, selection, path)
@@ -94,11 +95,14 @@ class _Walk:
             binding is None or not self.policy.is_never_visible(binding.thing)
         )
 
-    def _is_included(self, node: FieldNode | InlineFragmentNode | FragmentSpreadNode | object) -> bool:
-        assert isinstance(node, FieldNode | InlineFragmentNode | FragmentSpreadNode)
-        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not (skip and skip["if"]) and not (include and not include["if"])
+
+def is_included(node: SelectionNode, variables: VariableValues) -> bool:
+    """Return whether neither @skip nor @include leave a selection out."""
+    if not node.directives:
+        return True
+    skip = get_directive_values(GraphQLSkipDirective, node, variables)
+    include = get_directive_values(GraphQLIncludeDirective, node, variables)
+    return not (skip and skip["if"]) and not (include and not include["if"])
 
 
 def forbidden_paths(

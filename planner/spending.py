@@ -13,17 +13,15 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLIncludeDirective,
     GraphQLNamedType,
-    GraphQLSkipDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
-    get_directive_values,
 )
 from graphql.execution.values import VariableValues
 
+from planner.selection import is_included
 from planner.tariff import OPERATION, Tariff
 
 _Selections = tuple[GraphQLNamedType | None, SelectionSetNode]
@@ -39,11 +37,7 @@ class Selected:
 
     def is_included(self, node: SelectionNode) -> bool:
         """Return whether neither @skip nor @include leave a selection out."""
-        if not node.directives:
-            return True
-        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not (skip and skip["if"]) and not (include and not include["if"])
+        return is_included(node, self.variables)
 
     def type_of(self, fragment: FragmentDefinitionNode) -> GraphQLNamedType | None:
         """Return the type that a fragment stands on."""

@@ -76,33 +76,37 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: DocumentLimits) -> None:
         self.schema = schema
         self._limits = limits
-        self._known: OrderedDict[tuple[str, bool], Prepared | list[GraphQLError]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, bool, bool], Prepared | list[GraphQLError]] = OrderedDict()
         self._known_characters = 0
 
     def knows(self, text: str, *, is_stranger: bool) -> bool:
-        """Return whether `prepare` would answer without any work."""
-        return (text, is_stranger) in self._known
+        """Return whether `prepare` has come by this text lately."""
+        return any((text, is_stranger, is_registered) in self._known for is_registered in (False, True))
 
-    def prepare(self, text: str, *, is_stranger: bool) -> Prepared | list[GraphQLError]:
+    def prepare(
+        self, text: str, *, is_stranger: bool, is_registered: bool = False
+    ) -> Prepared | list[GraphQLError]:
         """Return the prepared document, or what is wrong with it, at most 5 errors.
 
-        Strangers (the anonymous and outsiders) may not introspect, and are not told what they might have meant.
+        Strangers (the anonymous and outsiders) may not introspect, are not told what they might have meant, and may send
+        shorter texts only, unless an operator has checked and registered them.
         """
-        key = (text, is_stranger)
+        key = (text, is_stranger, is_registered)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._prepare(text, is_stranger=is_stranger)
+            found = self._known[key] = self._prepare(*key)
             self._known_characters += len(text)
             while len(self._known) > _REMEMBERED or self._known_characters > _REMEMBERED_CHARACTERS:
-                (forgotten, _), _ = self._known.popitem(last=False)
+                (forgotten, *_), _ = self._known.popitem(last=False)
                 self._known_characters -= len(forgotten)
         else:
             self._known.move_to_end(key)
         return found
 
-    def _prepare(self, text: str, *, is_stranger: bool) -> Prepared | list[GraphQLError]:
+    def _prepare(self, text: str, is_stranger: bool, is_registered: bool) -> Prepared | list[GraphQLError]:
+        is_short = is_stranger and not is_registered
         try:
-            tokens = min(self._limits.tokens, _STRANGERS_TOKENS) if is_stranger else self._limits.tokens
+            tokens = min(self._limits.tokens, _STRANGERS_TOKENS) if is_short else self._limits.tokens
             document = parse(text, max_tokens=tokens)
         except GraphQLError as error:
             return [_coded(error, _parse_failure(error))]

@@ -15,7 +15,6 @@ from graphql import (
     ExecutionResult,
     GraphQLSchema,
     OperationDefinitionNode,
-    OperationType,
     execute,  # pyright: ignore[reportUnknownVariableType]  # middleware is typed loosely
     subscribe,  # pyright: ignore[reportUnknownVariableType]
 )
@@ -69,10 +68,7 @@ class Executor:
     async def stream(
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> AsyncGenerator[Response]:
-        """Execute a subscription and yield its responses; a query or mutation yields one."""
-        if operation.operation is not OperationType.SUBSCRIPTION:
-            yield await self.respond(prepared, operation, variables, context)
-            return
+        """Execute a subscription and yield its responses until it ends."""
         try:
             source = subscribe(
                 self.schema,

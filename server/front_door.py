@@ -105,7 +105,7 @@ class OperationLimits:
 class _Found:
     text: str
     registered_hash: bytes | None = None
-    kept_for: Context | None = None
+    registers_itself: bool = False
 
 
 class FrontDoor:
@@ -153,7 +153,7 @@ class FrontDoor:
         try:
             _check_size(asked, self._limits.asking)
             found = await self._found(asked, context)
-            prepared, operation = self._prepared(found.text, asked, context)
+            prepared, operation = self._prepared(found, asked, context)
             _check_scope(operation.operation, context)
             if check is not None:
                 check(operation.operation)
@@ -228,7 +228,7 @@ class FrontDoor:
             _check_text_may_be_sent(context)
             if hashlib.sha256(text.encode()).digest() != digest:
                 raise refused("PERSISTED_DOCUMENT_MISMATCH", "The hash is not the text's SHA-256.")
-            return _Found(text, kept_for=context)
+            return _Found(text, registers_itself=True)
         if digest is not None and context.viewer is not None and not context.is_stranger:
             kept = await self._automatic.text(context.viewer.user_id, digest)
             if kept is not None:
@@ -237,13 +237,15 @@ class FrontDoor:
         raise refused("PERSISTED_DOCUMENT_NOT_FOUND", "PersistedQueryNotFound")
 
     def _prepared(
-        self, text: str, asked: Asked, context: Context
+        self, found: _Found, asked: Asked, context: Context
     ) -> tuple[Prepared, OperationDefinitionNode]:
-        found = self._executor.documents.prepare(text, is_stranger=context.is_stranger)
-        if isinstance(found, list):
-            raise Refused([told(error, context.facts.request_id) for error in found])
+        prepared = self._executor.documents.prepare(
+            found.text, is_stranger=context.is_stranger, is_registered=found.registered_hash is not None
+        )
+        if isinstance(prepared, list):
+            raise Refused([told(error, context.facts.request_id) for error in prepared])
         try:
-            return found, found.operation(asked.operation_name)
+            return prepared, prepared.operation(asked.operation_name)
         except GraphQLError as error:
             raise Refused([told(error, context.facts.request_id)]) from error
 
@@ -280,7 +282,7 @@ class FrontDoor:
             # What the anonymous send says nothing about whether a document is needed.
             if viewer is not None:
                 self._registry.used(found.registered_hash, viewer.client.client_id if viewer.client else None)
-        elif found.kept_for is not None and viewer is not None and not context.is_stranger:
+        elif found.registers_itself and viewer is not None and not context.is_stranger:
             await self._automatic.keep(viewer.user_id, found.text)
 
     def _priced(self, admitted: Admitted, response: Response) -> Response:

@@ -1,7 +1,7 @@
 """How does GraphQL come in over HTTP? A request to an operation, and its answer back.
 
 GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), where the npm package `graphql-http` audits it.
-Event streams are left to `server.event_stream`, bytes and headers of a request to `server.requests`.
+Event streams are left to `server.event_streams`, bytes and headers of a request to `server.requests`.
 """
 
 from __future__ import annotations
@@ -117,10 +117,10 @@ def _passport(context: Context) -> Passport[Claims] | None:
 
 def _check_method(kind: OperationType, request: Request, wanted: Wanted) -> None:
     if kind is OperationType.SUBSCRIPTION and not wanted.streams:
-        raise HttpFailure(
-            400,
+        raise refused(
             "SUBSCRIPTION_OVER_HTTP",
             "Subscriptions run over WebSocket, or with Accept: text/event-stream.",
+            status=400,
         )
     # Whoever routes GET here sends HEAD too.
     if kind is OperationType.MUTATION and request.method != "POST":

@@ -110,11 +110,8 @@ async def asked_by(request: Request, wanted: Wanted, limits: BodyLimits) -> Aske
     return asked_of(parameters)
 
 
-async def _body(request: Request, limits: BodyLimits) -> bytes:
-    media_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
-    is_utf8 = "charset" not in parameters or _UTF8.search(parameters) is not None
-    if media_type.strip() != PLAIN_JSON or not is_utf8:
-        raise HttpFailure(415, "UNSUPPORTED_MEDIA_TYPE", "A request's body is application/json in UTF-8.")
+async def bounded_body(request: Request, limits: BodyLimits) -> bytes:
+    """Return a request's body; raise `HttpFailure` 413 or 408 where it is too large or too slow."""
     too_large = HttpFailure(413, "BODY_TOO_LARGE", f"A body has at most {limits.max_bytes} bytes.")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limits.max_bytes:
@@ -127,13 +124,17 @@ async def _body(request: Request, limits: BodyLimits) -> bytes:
                 if len(body) > limits.max_bytes:
                     raise too_large
     except TimeoutError as error:
-        raise HttpFailure(
-            408,
-            "BODY_TIMEOUT",
-            f"A body arrives within {limits.max_seconds:g} seconds.",
-            {"Connection": "close"},
-        ) from error
+        message = f"A body arrives within {limits.max_seconds:g} seconds."
+        raise HttpFailure(408, "BODY_TIMEOUT", message, {"Connection": "close"}) from error
     return bytes(body)
+
+
+async def _body(request: Request, limits: BodyLimits) -> bytes:
+    media_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    is_utf8 = "charset" not in parameters or _UTF8.search(parameters) is not None
+    if media_type.strip() != PLAIN_JSON or not is_utf8:
+        raise HttpFailure(415, "UNSUPPORTED_MEDIA_TYPE", "A request's body is application/json in UTF-8.")
+    return await bounded_body(request, limits)
 
 
 def _json(body: bytes) -> Any:

@@ -6,7 +6,6 @@ Requests, answers and errors are those of RFC 6749: section 4.4 for the grant, 2
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from commands.client_tokens import ClientTokens
 from domain.errors import InvalidCredentials, InvalidInput, SignInThrottled, Unavailable
 from policies.tokens import scope_text
 from resolvers.context import RequestFacts
-from server.requests import REQUEST_ID_HEADER, facts_of
+from server.requests import REQUEST_ID_HEADER, BodyLimits, HttpFailure, bounded_body, facts_of
 
 BODY_BYTES = 8 * 1024
 FORM = "application/x-www-form-urlencoded"
@@ -62,7 +61,7 @@ class TokenEndpoint:
 
     def __init__(self, tokens: ClientTokens, body_seconds: float) -> None:
         self._tokens = tokens
-        self._body_seconds = body_seconds
+        self._limits = BodyLimits(BODY_BYTES, body_seconds)
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
@@ -111,7 +110,10 @@ class TokenEndpoint:
         """Return the body's parameters that have a value (section 3.2: without one they count as left out)."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
             raise _invalid(f"The body is {FORM}.")
-        body = await self._body(request)
+        try:
+            body = await bounded_body(request, self._limits)
+        except HttpFailure as failed:
+            raise _Refused(failed.status, "invalid_request", failed.message, failed.headers) from failed
         try:
             text = body.decode("ascii")
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS_MOST)
@@ -120,21 +122,6 @@ class TokenEndpoint:
         if len({name for name, _ in pairs}) < len(pairs):
             raise _invalid("A parameter stands there twice.")
         return {name: value for name, value in pairs if value}
-
-    async def _body(self, request: Request) -> bytes:
-        too_large = _Refused(413, "invalid_request", f"A body has at most {BODY_BYTES} bytes.")
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > BODY_BYTES:
-                        raise too_large
-        except TimeoutError as error:
-            raise _Refused(
-                408, "invalid_request", "The body took too long.", {"Connection": "close"}
-            ) from error
-        return bytes(body)
 
 
 def _credentials(header: str | None, form: Mapping[str, str]) -> _Credentials:

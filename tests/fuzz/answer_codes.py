@@ -23,6 +23,7 @@ _NOT_MEANT = frozenset(
 _TOO_LARGE = frozenset(
     {
         "DOCUMENT_TOO_LONG",
+        "TOO_COMPLEX",
         "TOO_COSTLY",
         "TOO_DEEP",
         "TOO_MANY_ALIASES",

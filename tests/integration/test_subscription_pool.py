@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from server.asking import asked_of
 from server.live import Gate
+from server.settings import Settings
 from server.websocket_protocol import Answer, SocketOperation
-from tests.api import ADDRESS, Api
+from tests.api import ADDRESS, Api, running_api
 
 _FOLLOW = "subscription { orderChanged { order { number } } }"
 _HOLD = 'mutation ($id: ID!) { orderHold(input: { id: $id, note: "rain" }) { errors { code } } }'
@@ -19,11 +19,10 @@ WHERE state LIKE 'idle in transaction%' AND datname = current_database()
 """
 
 
-async def follow(api: Api, who: str) -> AsyncGenerator[Answer]:
+async def follow(api: Api, who: str, document: str = _FOLLOW) -> AsyncGenerator[Answer]:
     gate: Gate = api.app.state.gate
     passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
-    variables: dict[str, Any] = {}
-    operation = SocketOperation(asked_of({"query": _FOLLOW, "variables": variables}), "test", ADDRESS)
+    operation = SocketOperation(asked_of({"query": document}), "test", ADDRESS)
     return gate.answers(passport.holder, operation)
 
 
@@ -50,3 +49,27 @@ async def test_waiting_subscribers_hold_no_connection(api: Api) -> None:
     await asyncio.gather(*news[15:], return_exceptions=True)
     for stream in streams:
         await stream.aclose()
+
+
+async def test_an_event_that_many_follow_is_read_in_turns_and_ends_no_subscription(
+    demo_settings: Settings,
+) -> None:
+    # Two connections for all: without turns those behind in the queue would wait too long for one, and end.
+    narrow = demo_settings.model_copy(
+        update={"read_pool_size": 2, "pool_timeout_seconds": 0.3, "rate_points": 1_000_000}
+    )
+    document = "subscription { orderChanged { order { number events(first: 50) { nodes { type actor { name } } } } } }"
+    async with running_api(narrow) as api:
+        streams = [await follow(api, "director", document) for _ in range(150)]
+        news = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        query = "{ orders(first: 1, filter: { states: [IN_PROGRESS] }) { nodes { id } } }"
+        order_id = (await api.ask(query, "pm")).data["orders"]["nodes"][0]["id"]
+        while api.app.state.gate.listener_count < len(streams):
+            await asyncio.sleep(0.01)
+        assert (await api.ask(_HOLD, "pm", id=order_id)).data == {"orderHold": {"errors": []}}
+        assert (await api.ask(query, "pm")).errors == []
+        async with asyncio.timeout(60):
+            heard = await asyncio.gather(*news)
+        assert [answer for answer in heard if not isinstance(answer, dict) or "errors" in answer] == []
+        for stream in streams:
+            await stream.aclose()

@@ -124,7 +124,28 @@ async def test_trailers_end_the_connection_instead_of_filling_the_memory() -> No
         assert writer.is_closing() or reader.at_eof()
 
 
-async def test_body_that_nobody_reads_ends_the_connection_with_the_answer() -> None:
+async def test_body_that_nobody_reads_can_not_be_dripped_for_ever() -> None:
     async with connected() as (reader, writer):
         writer.write(b"POST /elsewhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx")
-        assert (await reader.read()).startswith(b"HTTP/1.1 404 ")
+        assert (await reader.readuntil(b"\r\n\r\nNot Found")).startswith(b"HTTP/1.1 404 ")
+        drips = 0
+        with suppress(ConnectionError):
+            while drips < 50 and not reader.at_eof():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+                drips += 1
+        assert drips < 50
+
+
+async def test_body_that_nobody_reads_does_not_lose_the_answer() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST /elsewhere HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+        for _ in range(4):
+            await asyncio.sleep(0.02)
+            writer.write(b"x" * 50_000)
+            await writer.drain()
+        assert (await reader.readuntil(b"\r\n\r\nNot Found")).startswith(b"HTTP/1.1 404 ")
+        # The whole request is here, so the connection can be used for the next one.
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await answer(reader)).startswith(b"HTTP/1.1 200 OK")

@@ -6,13 +6,17 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from commands.documents import ManifestDocument, publish
+from commands.transactions import transaction
+from db.events import Origin
+from domain.identifiers import ClientId
 from server.asking import asked_of
 from server.settings import Settings
 from server.websocket_protocol import SocketOperation
@@ -39,20 +43,11 @@ def apollo(text: str) -> dict[str, object]:
     return {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(text.encode()).hexdigest()}}
 
 
-async def registered(api: Api, client_id: UUID, *texts: str) -> None:
-    """Register documents as `eoms documents publish` does, whose own tests are elsewhere."""
-    for text in texts:
-        digest = hashlib.sha256(text.encode()).digest()
-        await api.rows(
-            "INSERT INTO document VALUES (:hash, :text, now(), 0, NULL) ON CONFLICT DO NOTHING",
-            hash=digest,
-            text=text,
-        )
-        await api.rows(
-            "INSERT INTO client_document VALUES (:client, :hash, 'D', now(), NULL, 0, NULL)",
-            client=client_id,
-            hash=digest,
-        )
+async def registered(api: Api, client_id: ClientId, *texts: str) -> None:
+    """Register documents as `eoms documents publish` does."""
+    origin = Origin(None, None, ADDRESS, datetime.now(UTC))
+    async with transaction(api.database.write) as session:
+        await publish(session, origin, client_id, [ManifestDocument("D", text) for text in texts])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -181,7 +176,7 @@ async def test_retired_document_is_gone_with_the_next_request(partners: Api) -> 
             "SELECT c.id FROM api_client c JOIN app_user u ON u.id = c.user_id WHERE username = 'partner-a'"
         )
     )[0]
-    await registered(partners, client_id, text)
+    await registered(partners, ClientId(client_id), text)
     headers = await as_partner(partners)
     assert (await post(partners, {"documentId": named(text)}, headers)).status_code == 200
     digest = hashlib.sha256(text.encode()).digest()
@@ -262,6 +257,19 @@ async def test_broken_text_is_not_registered(partners: Api) -> None:
     assert codes(await post(partners, {"extensions": apollo("{ nothing }")}, headers)) == [
         "PERSISTED_DOCUMENT_NOT_FOUND"
     ]
+
+
+async def test_outsiders_text_is_shorter_than_the_document_that_was_registered_for_it(partners: Api) -> None:
+    long = " ".join(f"query Q{nth} {{ viewer {{ user {{ id name username }} }} }}" for nth in range(200))
+    added = await added_client(
+        partners.database.write, "outsider", organization="K-001", roles=("contractor",)
+    )
+    await registered(partners, added.client_id, long)
+    headers = await client_headers(partners, "outsider", added.secret)
+    sent = await post(partners, {"query": long, "operationName": "Q1"}, headers)
+    assert codes(sent) == ["TOO_MANY_TOKENS"]
+    named_one = await post(partners, {"documentId": named(long), "operationName": "Q1"}, headers)
+    assert named_one.json()["data"]["viewer"]["user"]["id"].startswith("User:")
 
 
 async def test_uses_are_counted_for_the_client_and_for_everybody(company_settings: Settings) -> None:

@@ -115,11 +115,25 @@ async def test_new_text_is_paid_for_before_it_is_read(poor: Api) -> None:
     assert not documents.knows("{ never: __typename }", is_stranger=False)
 
 
-async def test_mutation_over_get_is_not_free(poor: Api) -> None:
-    text = 'mutation { sessionRefresh(input: {refreshToken: "x"}) { errors { code } } }'
-    headers = {"Accept": GRAPHQL_JSON, "Authorization": f"Bearer {await poor.token('contractor2')}"}
+@pytest.mark.parametrize(
+    ("who", "text", "status", "code"),
+    [
+        (
+            "contractor2",
+            'mutation { sessionRefresh(input: {refreshToken: "x"}) { errors { code } } }',
+            405,
+            "MUTATION_OVER_GET",
+        ),
+        ("pm2", "subscription { orderChanged { cursor } }", 400, "SUBSCRIPTION_OVER_HTTP"),
+    ],
+)
+async def test_what_the_transport_does_not_carry_is_not_free(
+    poor: Api, who: str, text: str, status: int, code: str
+) -> None:
+    headers = {"Accept": GRAPHQL_JSON, "Authorization": f"Bearer {await poor.token(who)}"}
     answers = [await poor.client.get("/graphql", params={"query": text}, headers=headers) for _ in range(105)]
-    assert (answers[0].status_code, codes(answers[0])) == (405, ["MUTATION_OVER_GET"])
+    assert (answers[0].status_code, codes(answers[0])) == (status, [code])
+    assert "ratelimit" in answers[0].headers
     assert (answers[-1].status_code, codes(answers[-1])) == (429, ["RATE_LIMITED"])
 
 
