@@ -6,16 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """Bounds of one pool and of each statement in it; times in seconds."""
-
-    size: int = 10
-    wait_seconds: float = 5
-    connect_seconds: float = 3
-    statement_seconds: float = 10
-    lock_seconds: float = 5
+from db.limits import PoolLimits, server_settings
+from db.statements import Statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +19,12 @@ class Database:
     current: AsyncEngine
     """Snapshots that are never behind the primary, for whoever has just been told of a change."""
 
+    statements: Statements
+    """Finished statements, each a snapshot of its own, where `read` reads."""
+
     async def close(self) -> None:
-        """Close every connection of both pools."""
+        """Close every connection of all pools."""
+        await self.statements.close()
         await self.read.dispose()
         await self.write.dispose()
 
@@ -41,7 +37,7 @@ def open_database(write_url: str, read_url: str, write: PoolLimits, read: PoolLi
     primary = _engine(write_url, write, read_only=False)
     snapshots = _engine(read_url, read, read_only=True)
     current = snapshots if read_url == write_url else primary.execution_options(**_SNAPSHOT)
-    return Database(write=primary, read=snapshots, current=current)
+    return Database(primary, snapshots, current, Statements(read_url, read))
 
 
 def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
@@ -60,14 +56,6 @@ def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
             "timeout": limits.connect_seconds,
             # The server's own limit comes first; this one is for a server that is frozen or out of reach.
             "command_timeout": limits.statement_seconds + limits.connect_seconds,
-            "server_settings": {
-                "application_name": "eoms",
-                "timezone": "UTC",
-                # A big JSON statement looks expensive to the planner, and compiling it takes longer than running it.
-                "jit": "off",
-                "statement_timeout": f"{limits.statement_seconds}s",
-                "lock_timeout": f"{limits.lock_seconds}s",
-                "idle_in_transaction_session_timeout": f"{limits.statement_seconds * 2}s",
-            },
+            "server_settings": server_settings(limits),
         },
     )

@@ -30,6 +30,11 @@ def is_retryable(error: DBAPIError) -> bool:
     return sqlstate(error) in _RETRYABLE
 
 
+def slow() -> Unavailable:
+    """Return what a time limit of the database is told as."""
+    return Unavailable("The database took too long; try again.", code="TIMEOUT")
+
+
 @contextmanager
 def translated() -> Generator[None]:
     """Turn lost connections and time limits into `Unavailable`; what may be run again stays what it is."""
@@ -42,7 +47,7 @@ def translated() -> Generator[None]:
         if state in _RETRYABLE:
             raise
         if state in (_QUERY_CANCELED, _LOCK_NOT_AVAILABLE):
-            raise Unavailable("The database took too long; try again.", code="TIMEOUT") from error
+            raise slow() from error
         lost = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
         if lost or state.startswith(_CONNECTION_CLASSES):
             raise Unavailable from error

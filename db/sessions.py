@@ -7,10 +7,10 @@ transaction; what it writes can be read through `WriteSession.reading()` before 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping
+from sqlalchemy import CursorResult, Executable, RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from db.faults import translated
@@ -35,6 +35,16 @@ class ReadSession:
     # Any: a statement's parameters are as various as its columns' types.
     async def fetch(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
         """Return all rows of a statement as mappings; raise `Unavailable`."""
+        return await self._fetch(lambda connection: connection.execute(statement, dict(parameters)))
+
+    async def row(self, sql: str, arguments: Sequence[Any]) -> RowMapping | None:
+        """Return the first row of finished SQL with numbered parameters, null where it gives none; raise `Unavailable`."""
+        rows = await self._fetch(lambda connection: connection.exec_driver_sql(sql, tuple(arguments)))
+        return rows[0] if rows else None
+
+    async def _fetch(
+        self, execute: Callable[[AsyncConnection], Awaitable[CursorResult[Any]]]
+    ) -> Sequence[RowMapping]:
         async with self._turn:
             with translated():
                 if self._connection is None:
@@ -42,7 +52,7 @@ class ReadSession:
                     self._connection = await self._engine.connect()
                 self.statement_count += 1
                 try:
-                    result = await self._connection.execute(statement, dict(parameters))
+                    result = await execute(self._connection)
                 except BaseException:
                     self.has_failed = True
                     raise

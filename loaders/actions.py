@@ -1,24 +1,23 @@
 """What may this viewer do with an order now, and what stands in the way?
 
-The policy says what is granted, the domain's rules say what is possible; both come from one statement for all orders
-of a response.
+The policy says what is granted, the domain's rules say what is possible; the facts for both come from one SELECT for all
+orders of a response.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Uuid, any_, bindparam, exists, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, exists, func, or_, select
 
 from db.tables import AssignmentRow, OrderLineRow, OrderRow, ProjectRow
 from domain.approval import Approver
 from domain.errors import Blocker, InvalidTransition
 from domain.order import OrderAction, OrderFacts, blockers
-from loaders.batching import Batcher
-from loaders.reads import Reads
+from policies.compiler import Policy
 
 _DEEDS = (*(action.value for action in OrderAction), "approve_above_limit")
 
@@ -31,19 +30,10 @@ class Availability:
     reasons: Sequence[Blocker]
 
 
-def order_actions(reads: Reads, order_id: UUID) -> Awaitable[list[Availability]]:
-    """Return every action of an order in the order of the life cycle, each with its reasons."""
-
-    async def batch(keys: Sequence[UUID]) -> list[list[Availability]]:
-        rows = {row["id"]: row for row in await reads.fetch(_statement(reads), {"keys": list(keys)})}
-        return [_availabilities(rows[key], reads.viewer.user_id) if key in rows else [] for key in keys]
-
-    return reads.loader("order_actions", lambda: Batcher(batch)).load(order_id)
-
-
-def _statement(reads: Reads):  # the select's type says nothing that its labels don't
+def action_facts(policy: Policy) -> Select[Any]:
+    """Return what the rules ask of every readable order, and which deeds are granted on it."""
     line_count = select(func.count()).where(OrderLineRow.order_id == OrderRow.id)
-    granted = reads.policy.may("order", OrderRow, _DEEDS)
+    granted = policy.may("order", OrderRow, _DEEDS)
     return (
         select(
             OrderRow.id,
@@ -66,14 +56,12 @@ def _statement(reads: Reads):  # the select's type says nothing that its labels 
             *(predicate.label(f"may_{deed}") for deed, predicate in granted.items()),
         )
         .join(ProjectRow, ProjectRow.id == OrderRow.project_id)
-        .where(
-            OrderRow.id == any_(bindparam("keys", type_=ARRAY(Uuid()))),
-            reads.policy.rows("order", OrderRow),
-        )
+        .where(policy.rows("order", OrderRow))
     )
 
 
-def _availabilities(row: RowMapping, user_id: UUID) -> list[Availability]:
+def availabilities(row: Mapping[str, Any], user_id: UUID) -> list[Availability]:
+    """Return every action of an order in the order of the life cycle, each with its reasons, from its facts."""
     facts = OrderFacts(
         state=row["state"],
         amount=row["amount"],

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import Text, any_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.tables import EventRow
-from domain.errors import MalformedRequest
-from loaders.lookups import is_storable
-from loaders.paging import SortKey
-from loaders.rows import Listing
+from loaders.cursors import SortKey
+from loaders.questions import Listing, Parameters, bounded, given, is_storable
+from policies.compiler import Policy
 
 _TYPES_LIMIT = 50
 
@@ -28,25 +29,41 @@ class EventCriteria:
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Return what the listing's SQL depends on."""
+        return "events", *self._given()
 
-def event_listing(criteria: EventCriteria) -> Listing:
-    """Return the list of events, newest first. None of the columns it filters by is ever hidden in a readable event."""
-    found: list[ColumnElement[bool]] = []
-    if criteria.aggregate is not None:
-        type_name, key = criteria.aggregate
-        found += [EventRow.aggregate_type == type_name, EventRow.aggregate_id == key]
-    if criteria.types is not None:
-        if len(criteria.types) > _TYPES_LIMIT:
-            raise MalformedRequest("TOO_MANY_VALUES", f"At most {_TYPES_LIMIT} values in one filter.")
-        found.append(EventRow.type.in_([each for each in criteria.types if is_storable(each)]))
-    if criteria.actor_id is not None:
-        found.append(EventRow.actor_id == criteria.actor_id)
-    if criteria.project_id is not None:
-        found.append(EventRow.project_id == criteria.project_id)
-    if criteria.since is not None:
-        found.append(EventRow.recorded_at >= criteria.since)
-    if criteria.until is not None:
-        found.append(EventRow.recorded_at < criteria.until)
-    return Listing(
-        "Event", (SortKey("sequence", EventRow.sequence.expression, is_descending=True),), tuple(found)
-    )
+    @property
+    def values(self) -> Mapping[str, object]:
+        """Return the values of the listing's parameters; raise `MalformedRequest` TOO_MANY_VALUES."""
+        found = self._given()
+        if self.types is not None:
+            found["types"] = [each for each in bounded(self.types, _TYPES_LIMIT) if is_storable(each)]
+        if self.aggregate is not None:
+            found["aggregate_type"], found["aggregate"] = self.aggregate
+        return found
+
+    def listing(self, policy: Policy, parameters: Parameters) -> Listing:
+        """Return the events, newest first. None of the columns it filters by is ever hidden in a readable event."""
+        meant = {
+            "aggregate": (EventRow.aggregate_type == parameters("aggregate_type", Text()))
+            & (EventRow.aggregate_id == parameters("aggregate", EventRow.aggregate_id.type)),
+            "types": EventRow.type == any_(parameters("types", ARRAY(Text()))),
+            "actor_id": EventRow.actor_id == parameters("actor_id", EventRow.actor_id.type),
+            "project_id": EventRow.project_id == parameters("project_id", EventRow.project_id.type),
+            "since": EventRow.recorded_at >= parameters("since", EventRow.recorded_at.type),
+            "until": EventRow.recorded_at < parameters("until", EventRow.recorded_at.type),
+        }
+        key = SortKey("sequence", EventRow.sequence.expression, is_descending=True)
+        return Listing("Event", (key,), tuple(meant[name] for name in self._given()))
+
+    def _given(self) -> dict[str, object]:
+        return given(
+            aggregate=self.aggregate,
+            types=self.types,
+            actor_id=self.actor_id,
+            project_id=self.project_id,
+            since=self.since,
+            until=self.until,
+        )

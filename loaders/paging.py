@@ -1,39 +1,32 @@
 """How is a list read page by page?
 
 By keyset: a cursor holds the sort values of one row as its reader saw them (masked), and the next page starts behind
-them. A page deep in a list costs what the first one costs, and rows that come or go elsewhere shift nothing.
+them. A page deep in a list costs what the first one costs, and rows that come or go elsewhere shift nothing. What stands
+in a cursor is left to `loaders.cursors`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from enum import Enum
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Numeric, RowMapping, and_, false, literal, or_
+from sqlalchemy import Column, ColumnElement, Numeric, RowMapping, and_, bindparam, false, or_
+from sqlalchemy.types import TypeEngine
 
 from domain.errors import MalformedRequest
+from loaders.cursors import Cursor, SortKey, cursor_values, encode_cursor, malformed_cursor, read_cursor
 from loaders.records import Record
-
-_CURSOR_LIMIT = 2_000
-_CURSOR_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class PageArguments:
-    """The arguments of a connection, checked: exactly one of `first` and `last`, from 0 to the largest page."""
+    """The arguments of a connection, checked: exactly one of `first` and `last`, zero or more, and cursors that can be read."""
 
     first: int | None
-    after: str | None
+    after: Cursor | None
     last: int | None
-    before: str | None
+    before: Cursor | None
 
     @property
     def size(self) -> int:
@@ -47,28 +40,32 @@ class PageArguments:
         """Return whether the page is counted from the end."""
         return self.first is None
 
+    def check(self, largest: int) -> None:
+        """Raise `MalformedRequest` TOO_MANY_NODES where the page is larger than a page may be."""
+        if self.size > largest:
+            raise MalformedRequest("TOO_MANY_NODES", f"A page has at most {largest} nodes.")
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Return what of the arguments a statement depends on: everything but its parameters."""
+        return self.is_backward, self.after and self.after.nulls, self.before and self.before.nulls
+
 
 def page_arguments(
-    first: int | None, after: str | None, last: int | None, before: str | None, largest: int
+    first: int | None, after: str | None, last: int | None, before: str | None
 ) -> PageArguments:
-    """Return checked arguments; raise `MalformedRequest` PAGE_SIZE_REQUIRED, TOO_MANY_NODES or PAGE_SIZE_NEGATIVE."""
-    if (first is None) == (last is None):
+    """Return checked arguments; raise `MalformedRequest` PAGE_SIZE_REQUIRED, PAGE_SIZE_NEGATIVE or MALFORMED_CURSOR."""
+    size = first if first is not None else last
+    if size is None or (first is not None and last is not None):
         raise MalformedRequest("PAGE_SIZE_REQUIRED", "Give exactly one of first and last.")
-    arguments = PageArguments(first, after, last, before)
-    if arguments.size > largest:
-        raise MalformedRequest("TOO_MANY_NODES", f"A page has at most {largest} nodes.")
-    if arguments.size < 0:
+    if size < 0:
         raise MalformedRequest("PAGE_SIZE_NEGATIVE", "A page has zero nodes or more.")
-    return arguments
-
-
-@dataclass(frozen=True)
-class SortKey:
-    """One key of an order: a masked expression, nulls always last. `name` ties cursors to the sort they came from."""
-
-    name: str
-    expression: ColumnElement[Any]
-    is_descending: bool = False
+    return PageArguments(
+        first,
+        None if after is None else read_cursor(after),
+        last,
+        None if before is None else read_cursor(before),
+    )
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,6 @@ class Page:
     cursors: Sequence[str]
     has_next: bool
     has_previous: bool
-
-
-def sort_column(index: int) -> str:
-    """Return the label under which the value of the sort key at `index` is selected."""
-    return f"_sort_{index}"
 
 
 def page_of(
@@ -103,120 +95,79 @@ def page_of(
 
 
 def ordering(keys: Sequence[SortKey], *, is_backward: bool) -> list[ColumnElement[Any]]:
-    """Return the ORDER BY of a page; read backward, everything is turned round, nulls too."""
+    """Return the ORDER BY of a page; read backward, everything is turned round, nulls too.
+
+    Where nothing is null, nothing is said of nulls: an index would not be used for an order that it hasn't got.
+    """
     turned: list[ColumnElement[Any]] = []
     for key in keys:
-        if key.is_descending != is_backward:
-            turned.append(
-                key.expression.desc().nulls_first() if is_backward else key.expression.desc().nulls_last()
-            )
-        else:
-            turned.append(
-                key.expression.asc().nulls_first() if is_backward else key.expression.asc().nulls_last()
-            )
+        ordered = key.expression.desc() if key.is_descending != is_backward else key.expression.asc()
+        if _may_be_null(key.expression):
+            ordered = ordered.nulls_first() if is_backward else ordered.nulls_last()
+        turned.append(ordered)
     return turned
 
 
-def bounds(keys: Sequence[SortKey], arguments: PageArguments) -> list[ColumnElement[bool]]:
-    """Return the predicates that `after` and `before` mean; raise `MalformedRequest` MALFORMED_CURSOR."""
+def bounds(keys: Sequence[SortKey], arguments: PageArguments, prefix: str = "") -> list[ColumnElement[bool]]:
+    """Return the predicates that `after` and `before` mean, over the parameters that `bound_values` fills.
+
+    Raises `MalformedRequest` MALFORMED_CURSOR for a cursor with other values than the keys'.
+    """
     found: list[ColumnElement[bool]] = []
-    if arguments.after is not None:
-        found.append(_beyond(keys, decode_cursor(arguments.after, keys), is_after=True))
-    if arguments.before is not None:
-        found.append(_beyond(keys, decode_cursor(arguments.before, keys), is_after=False))
+    for side, cursor in _cursors(arguments):
+        if len(cursor.texts) != len(keys):
+            raise malformed_cursor()
+        found.append(_beyond(keys, cursor.nulls, f"{prefix}{side}_", is_after=side == "after"))
     return found
 
 
-def encode_cursor(row: RowMapping, keys: Sequence[SortKey]) -> str:
-    """Return the cursor of a row: base64url of JSON, the sort's name first, then the values as text."""
-    values = [_text(row[sort_column(index)]) for index in range(len(keys))]
-    content = json.dumps([_sort_name(keys), *values], separators=(",", ":"), ensure_ascii=False)
-    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+def bound_values(keys: Sequence[SortKey], arguments: PageArguments, prefix: str = "") -> Mapping[str, object]:
+    """Return the values of the parameters of `bounds`; raise `MalformedRequest` MALFORMED_CURSOR."""
+    return {
+        f"{prefix}{side}_{index}": value
+        for side, cursor in _cursors(arguments)
+        for index, value in enumerate(cursor_values(cursor, keys))
+        if value is not None
+    }
 
 
-def decode_cursor(cursor: str, keys: Sequence[SortKey]) -> list[Any]:
-    """Return the sort values in a cursor; raise `MalformedRequest` MALFORMED_CURSOR, also for another sort's cursor."""
-    malformed = MalformedRequest("MALFORMED_CURSOR", "This is no cursor of this list in this order.")
-    if len(cursor) > _CURSOR_LIMIT:
-        raise malformed
-    try:
-        content: object = json.loads(
-            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        )
-    except (ValueError, binascii.Error, RecursionError) as error:
-        raise malformed from error
-    if not isinstance(content, list):
-        raise malformed
-    name, *texts = content or [None]  # pyright: ignore[reportUnknownVariableType]  # JSON has no types
-    if name != _sort_name(keys) or len(texts) != len(keys):  # pyright: ignore[reportUnknownArgumentType]
-        raise malformed
-    try:
-        return [_value(text, key) for text, key in zip(texts, keys, strict=True)]  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
-    except (ValueError, InvalidOperation, OverflowError, TypeError) as error:
-        raise malformed from error
+def _cursors(arguments: PageArguments) -> list[tuple[str, Cursor]]:
+    given = (("after", arguments.after), ("before", arguments.before))
+    return [(side, cursor) for side, cursor in given if cursor is not None]
 
 
-def _sort_name(keys: Sequence[SortKey]) -> str:
-    return ",".join(f"-{key.name}" if key.is_descending else key.name for key in keys)
-
-
-def _text(value: object) -> str | None:
-    match value:
-        case None:
-            return None
-        case Enum():
-            return str(value.value)
-        case datetime() | date():
-            return value.isoformat()
-        case _:
-            return str(value)
-
-
-def _value(text: object, key: SortKey) -> Any:
-    """Return the value of a cursor's text in the type of the key's column."""
-    if text is None:
-        return None
-    if not isinstance(text, str) or "\x00" in text:
-        raise ValueError("a cursor holds texts")
-    # JSON can write a lone surrogate, which no database takes; this raises a ValueError too.
-    text.encode()
-    wanted = key.expression.type.python_type
-    if issubclass(wanted, datetime):
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError("a cursor's moments have a time zone")
-        return moment.astimezone(UTC)
-    if issubclass(wanted, date):
-        return date.fromisoformat(text)
-    if issubclass(wanted, Decimal):
-        number = Decimal(text)
-        if not number.is_finite() or abs(number.adjusted()) > _CURSOR_DIGITS:
-            raise ValueError("a cursor's numbers are finite and of reasonable size")
-        return number
-    if issubclass(wanted, int):
-        number = int(text)
-        if not -(2**63) <= number < 2**63:
-            raise ValueError("a cursor's whole numbers have 64 bits")
-        return number
-    assert issubclass(wanted, Enum | UUID | str), f"no cursor for {wanted}"
-    return wanted(text)
-
-
-def _beyond(keys: Sequence[SortKey], values: Sequence[Any], *, is_after: bool) -> ColumnElement[bool]:
+def _beyond(
+    keys: Sequence[SortKey], nulls: Sequence[bool], prefix: str, *, is_after: bool
+) -> ColumnElement[bool]:
     """Return: the row stands behind (or before) the given values. Nulls stand last in every order."""
     steps: list[ColumnElement[bool]] = []
     same: list[ColumnElement[bool]] = []
-    for key, value in zip(keys, values, strict=True):
+    for index, (key, is_null) in enumerate(zip(keys, nulls, strict=True)):
         column = key.expression
-        # A number is bound as it is: it may be too large for the column, and stands before or behind all rows then.
-        bound = literal(value, Numeric() if isinstance(column.type, Numeric) else column.type)
-        if value is None:
+        bound = bindparam(f"{prefix}{index}", type_=_bound_type(column))
+        is_greater = key.is_descending != is_after
+        if is_null:
             step = false() if is_after else column.is_not(None)
             equal = column.is_(None)
         else:
-            further = column < bound if key.is_descending == is_after else column > bound
-            step = or_(further, column.is_(None)) if is_after else further
+            further = column > bound if is_greater else column < bound
+            step = or_(further, column.is_(None)) if is_after and _may_be_null(column) else further
             equal = column == bound
         steps.append(and_(*same, step))
         same.append(equal)
-    return or_(*steps)
+    beyond = or_(*steps)
+    if nulls[0] or len(keys) == 1 or (is_after and _may_be_null(keys[0].expression)):
+        return beyond
+    # Said once more of the first key alone, so that an index can be entered where the page begins.
+    first, bound = keys[0], bindparam(f"{prefix}0", type_=_bound_type(keys[0].expression))
+    begins = first.expression >= bound if first.is_descending != is_after else first.expression <= bound
+    return and_(begins, beyond)
+
+
+def _bound_type(column: ColumnElement[Any]) -> TypeEngine[Any]:
+    # A number is bound as it is: it may be too large for the column, and stands before or behind all rows then.
+    return Numeric() if isinstance(column.type, Numeric) else column.type
+
+
+def _may_be_null(expression: ColumnElement[Any]) -> bool:
+    return not isinstance(expression, Column) or expression.nullable is not False

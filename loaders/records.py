@@ -26,3 +26,13 @@ class Record:
     def key(self) -> UUID:
         """Return the row's id."""
         return self.values["id"]
+
+
+class WrittenRecord(Record):
+    """A row that the database has written as JSON already: for each response key what was asked of it there."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, type_name: str, key: UUID, written: Mapping[str, Any]) -> None:
+        super().__init__(type_name, {"id": key})
+        self.written = written

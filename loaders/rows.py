@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, any_, bindparam, func, select
+from sqlalchemy import ColumnElement, Text, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from loaders.batching import Batcher
-from loaders.paging import Page, PageArguments, SortKey, bounds, ordering, page_of, sort_column
+from loaders.cursors import SortKey, sort_column
+from loaders.paging import Page, PageArguments, bound_values, bounds, ordering, page_of
+from loaders.questions import FieldQuestion, ListQuestion, Parameters
 from loaders.reads import Reads
 from loaders.records import Record
 from loaders.selects import masked_select
-from policies.bindings import ToMany, TypeBinding
+from policies.bindings import Computed, ToMany, TypeBinding
 
 _PARENT = "_parent"
 _RANK = "_rank"
@@ -34,6 +36,17 @@ def row_by_key(reads: Reads, type_name: str, key: UUID, deed: str = "read") -> A
         return [found.get(each) for each in keys]
 
     return reads.loader(("row", type_name, deed), lambda: Batcher(batch)).load(key)
+
+
+def facts_by_key(reads: Reads, type_name: str, source: Computed, key: UUID) -> Awaitable[Mapping[str, Any]]:
+    """Return the facts of which Python makes a field of a readable row."""
+
+    async def batch(keys: Sequence[UUID]) -> list[Mapping[str, Any]]:
+        statement = source.facts(reads.policy).where(reads.binding(type_name).column("id") == any_(_keys()))
+        found = {row["id"]: row for row in await reads.fetch(statement, {"keys": list(keys)})}
+        return [found[each] for each in keys]
+
+    return reads.loader(("facts", source), lambda: Batcher(batch)).load(key)
 
 
 def rows_by_parent(reads: Reads, source: ToMany, parent: UUID) -> Awaitable[Sequence[Record]]:
@@ -55,13 +68,15 @@ def rows_by_parent(reads: Reads, source: ToMany, parent: UUID) -> Awaitable[Sequ
     return reads.loader(("list", source), lambda: Batcher(batch)).load(parent)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """A list of rows: which type, further conditions (masked expressions only), and its order."""
-
-    type_name: str
-    keys: tuple[SortKey, ...]
-    conditions: tuple[ColumnElement[bool], ...] = ()
+async def row_by_field(reads: Reads, question: FieldQuestion) -> Record | None:
+    """Return the row whose unique field the viewer sees as this value, null where there is none for him."""
+    binding = reads.binding(question.type_name)
+    column = reads.policy.masked(binding, question.field)
+    statement = (
+        masked_select(reads.policy, binding).where(column == bindparam("value", type_=Text())).limit(1)
+    )
+    rows = await reads.fetch(statement, question.values)
+    return Record(question.type_name, rows[0]) if rows else None
 
 
 class Connection:
@@ -79,24 +94,26 @@ class Connection:
         return self._count.load(self._key)
 
 
-def listed(reads: Reads, listing: Listing, arguments: PageArguments) -> Connection:
-    """Return a list of the whole table as a connection; raise `MalformedRequest` for a bad cursor."""
-    binding = reads.binding(listing.type_name)
-    scoped = masked_select(reads.policy, binding).where(*listing.conditions)
-    limits = bounds(listing.keys, arguments)
+def listed(reads: Reads, question: ListQuestion) -> Connection:
+    """Return a list of the whole table as a connection; raise `MalformedRequest` for what can't be looked for."""
+    listing, arguments = question.criteria.listing(reads.policy, Parameters()), question.page
+    arguments.check(reads.largest_page)
+    wanted = question.criteria.values
+    scoped = masked_select(reads.policy, reads.binding(listing.type_name)).where(*listing.conditions)
+    values = {**wanted, **bound_values(listing.keys, arguments)}
 
     async def pages(keys: Sequence[object]) -> list[Page]:
         statement = (
             scoped.add_columns(*_sort_columns(listing.keys))
-            .where(*limits)
+            .where(*bounds(listing.keys, arguments))
             .order_by(*ordering(listing.keys, is_backward=arguments.is_backward))
             .limit(arguments.size + 1)
         )
-        page = page_of(listing.type_name, await reads.fetch(statement), listing.keys, arguments)
+        page = page_of(listing.type_name, await reads.fetch(statement, values), listing.keys, arguments)
         return [page for _ in keys]
 
     async def counts(keys: Sequence[object]) -> list[int]:
-        rows = await reads.fetch(scoped.with_only_columns(func.count().label("total")))
+        rows = await reads.fetch(scoped.with_only_columns(func.count().label("total")), wanted)
         return [rows[0]["total"] for _ in keys]
 
     return Connection(Batcher(pages), Batcher(counts), "all")
@@ -112,19 +129,22 @@ class _Nested:
 
     @property
     def keys(self) -> tuple[SortKey, ...]:
-        return (
-            SortKey("position", self.source.order),
-            SortKey("id", self.binding.column("id")),
-        )
+        return nested_keys(self.source, self.binding)
+
+
+def nested_keys(source: ToMany, binding: TypeBinding) -> tuple[SortKey, ...]:
+    """Return the order of a relation's rows."""
+    return SortKey("position", source.order), SortKey("id", binding.column("id"))
 
 
 def listed_by_parent(reads: Reads, source: ToMany, parent: UUID, arguments: PageArguments) -> Connection:
     """Return the list of a parent as a connection; all parents of a response share one statement."""
     nested = _Nested(source, arguments, reads.binding(source.target))
-    limits = bounds(nested.keys, arguments)
+    arguments.check(reads.largest_page)
+    values = bound_values(nested.keys, arguments)
 
     async def pages(parents: Sequence[UUID]) -> list[Page]:
-        return await _pages(reads, nested, limits, parents)
+        return await _pages(reads, nested, parents, values)
 
     async def counts(parents: Sequence[UUID]) -> list[int]:
         statement = (
@@ -144,7 +164,7 @@ def listed_by_parent(reads: Reads, source: ToMany, parent: UUID, arguments: Page
 
 
 async def _pages(
-    reads: Reads, nested: _Nested, limits: list[ColumnElement[bool]], parents: Sequence[UUID]
+    reads: Reads, nested: _Nested, parents: Sequence[UUID], values: Mapping[str, object]
 ) -> list[Page]:
     source, keys, arguments = nested.source, nested.keys, nested.arguments
     order = ordering(keys, is_backward=arguments.is_backward)
@@ -155,7 +175,7 @@ async def _pages(
             source.key.label(_PARENT),
             func.row_number().over(partition_by=source.key, order_by=order).label(_RANK),
         )
-        .where(source.key == any_(_keys()), *limits)
+        .where(source.key == any_(_keys()), *bounds(keys, arguments))
         .subquery()
     )
     statement = (
@@ -164,7 +184,7 @@ async def _pages(
         .order_by(ranked.c[_PARENT], ranked.c[_RANK])
     )
     found: dict[UUID, list[Any]] = defaultdict(list)
-    for row in await reads.fetch(statement, {"keys": list(parents)}):
+    for row in await reads.fetch(statement, {"keys": list(parents), **values}):
         found[row[_PARENT]].append(row)
     return [page_of(source.target, found[each], keys, arguments) for each in parents]
 

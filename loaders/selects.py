@@ -7,9 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 
-from db.tables import EventRow
-from loaders.history import masked_changes
-from policies.bindings import TypeBinding
+from policies.bindings import FieldBinding, ToAny, TypeBinding
 from policies.compiler import Policy
 
 HIDDEN_FIELDS = "hidden_fields"
@@ -24,12 +22,16 @@ def masked_select(policy: Policy, binding: TypeBinding, deed: str = "read") -> S
     columns: list[ColumnElement[Any]] = [
         policy.masked(binding, field.name).label(field.name) for field in binding.stored_fields
     ]
+    columns += [
+        field.source.type_name.label(type_column(field))
+        for field in binding.stored_fields
+        if isinstance(field.source, ToAny)
+    ]
     columns.append(policy.hidden_fields(binding).label(HIDDEN_FIELDS))
-    if binding.name == "Event":
-        columns.append(masked_changes(policy).label("changes"))
-        columns += [
-            EventRow.aggregate_type.label("aggregate_type"),
-            EventRow.aggregate_id.label("aggregate_id"),
-        ]
     statement = select(*columns).select_from(binding.row).where(policy.rows(binding.thing, binding.row))
     return statement if deed == "read" else statement.where(policy.rows(binding.thing, binding.row, deed))
+
+
+def type_column(field: FieldBinding) -> str:
+    """Return the label of the type that a relation to any row leads to."""
+    return f"{field.name}_type"

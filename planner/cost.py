@@ -72,15 +72,15 @@ def cost_of(
 
 
 # Any: a response is whatever JSON holds.
-def actual_points(cost: Cost, data: Mapping[str, Any] | None) -> int:
-    """Return what an answer cost, never more than `cost.points`.
+def actual_points(cost: Cost, data: Any, counted: int = 0) -> int:
+    """Return what an answer cost, never more than `cost.points`; the database has `counted` what it wrote itself.
 
     One without data costs all of that: what failed may have done its work before.
     """
     if data is None or cost.spending is None:
         return cost.points
     # A list without pages can be longer than it was counted for.
-    return min(cost.points, cost.spending.points(data))
+    return min(cost.points, cost.spending.points(data) + counted)
 
 
 @dataclass(frozen=True, slots=True)

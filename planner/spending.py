@@ -20,6 +20,7 @@ from graphql import (
     SelectionSetNode,
 )
 from graphql.execution.values import VariableValues
+from orjson import Fragment
 
 from planner.selection import is_included
 from planner.tariff import OPERATION, Tariff
@@ -59,8 +60,13 @@ class Spending:
         self._operation = operation
 
     # Any: a response is whatever JSON holds.
-    def points(self, data: Mapping[str, Any]) -> int:
-        """Return what a response's data cost: the operation, each object, each total, each field worked out."""
+    def points(self, data: Any) -> int:
+        """Return what a response's data cost: the operation, each object, each total, each field worked out.
+
+        What the database has written as JSON counts nothing here.
+        """
+        if isinstance(data, Fragment):
+            return OPERATION
         root = self._selected.tariff.schema.get_root_type(self._operation.operation)
         return OPERATION + _Place(self._selected, 0, ((root, self._operation.selection_set),)).points(data)
 
@@ -85,7 +91,7 @@ class _Place:
         """Return what stands at this place, in lists or not, with all that is below."""
         if isinstance(value, list):
             return sum(map(self.points, cast("list[Any]", value)))
-        if value is None:
+        if value is None or isinstance(value, Fragment):
             return 0
         found = cast("Mapping[str, Any]", value)
         total = self._each

@@ -1,9 +1,11 @@
 """How much may this caller still ask for?
 
-Each person, API client and anonymous address has a bucket of points in Redis, shared by all processes: what an operation
-may cost is taken before it runs, all or nothing, what it didn't use is given back afterwards, and time fills the bucket
-again. Nobody can spend another's. While Redis is away each process counts in `policies.spare_buckets`: the limit is then
-more generous, and nothing stands still. What an operation costs is left to `planner.cost`.
+Each person, API client and anonymous address has a bucket of points in Redis, shared by all processes
+(`policies.shared_buckets`): what an operation may cost is taken before it runs, all or nothing, what it didn't use is given
+back afterwards, and time fills the bucket again. Nobody can spend another's. Who comes often is lent a part of his points
+for a second, so that most operations are paid without asking Redis (`policies.leases`). While Redis is away each process
+counts in `policies.spare_buckets`: the limit is then more generous, and nothing stands still. What an operation costs is
+left to `planner.cost`.
 """
 
 from __future__ import annotations
@@ -11,59 +13,26 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NewType, Self
+from typing import NewType, Self
+from weakref import WeakValueDictionary
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from policies.leases import Leases
+from policies.shared_buckets import SharedBuckets, Wish
 from policies.spare_buckets import MICROPOINTS, SpareBuckets
 from policies.throttle import network
 from policies.viewer import Viewer
 
 AllowanceKey = NewType("AllowanceKey", str)
 
-_ANSWER_SECONDS = 0.25
-"""Longest wait for Redis: every operation waits for it."""
-
-_OUTAGE_SECONDS = 1.0
-"""For how long a Redis that didn't answer is left alone."""
-
 _GIVE_BACK_SECONDS = 0.1
 _GIVE_BACK_BATCH = 500
 _SPARE_BUCKETS = 10_000
-
-# KEYS: the bucket; ARGV: its size, then what to take, then what to give back before that, all in micropoints; points a
-# second. A bucket that is not there is full. Returns whether the points were taken, and the micropoints left.
-_TAKE = """
-local size, wanted, returned, rate = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-local bucket = redis.call('HMGET', KEYS[1], 'left', 'at')
-local left = size
-if bucket[1] then
-  -- A microsecond restores as many micropoints as a second restores points.
-  local restored = math.max(0, now - tonumber(bucket[2])) * rate
-  left = math.min(size, tonumber(bucket[1]) + restored + returned)
-end
-local taken = 0
-if left >= wanted then
-  taken = 1
-  left = left - wanted
-end
-if left >= size then
-  redis.call('DEL', KEYS[1])
-else
-  redis.call('HSET', KEYS[1], 'left', string.format('%.0f', left), 'at', string.format('%.0f', now))
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil((size - left) / rate / 1000)))
-end
-return {taken, left}
-"""
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def viewer_key(viewer: Viewer) -> AllowanceKey:
@@ -93,19 +62,16 @@ class Taken:
 
 
 class Allowance:
-    """Everybody's points; open it with `async with`, which gives back at the end what is still owed."""
+    """Everybody's points; open it with `async with`, which gives back at the end what is still held."""
 
     def __init__(self, redis: Redis, points: int, points_per_second: int) -> None:
         self._size = points
         self._rate = points_per_second
-        self._owed: dict[AllowanceKey, int] = {}
+        self._shared = SharedBuckets(redis, points, points_per_second)
+        self._leases = Leases(points, points_per_second)
         self._spare = SpareBuckets(points, points_per_second, _SPARE_BUCKETS)
-        self._is_away = False
-        self._ask_again_at = 0.0
+        self._turns: WeakValueDictionary[AllowanceKey, asyncio.Lock] = WeakValueDictionary()
         self._giving_back: asyncio.Task[None] | None = None
-        # Any: redis-py leaves open whether its commands are awaited, and what a script returns.
-        self._redis: Any = redis
-        self._script: Any = self._redis.register_script(_TAKE)
 
     async def __aenter__(self) -> Self:
         self._giving_back = asyncio.create_task(self._give_back_for_ever())
@@ -118,96 +84,92 @@ class Allowance:
         self._giving_back.cancel()
         with suppress(asyncio.CancelledError):
             await self._giving_back
-        await self._give_back_all()
+        await self._give_back(None)
 
     async def take(self, key: AllowanceKey, points: int) -> Taken:
         """Take points, or nothing where there are too few."""
-        # Whoever is cut off on the way loses what is owed to him: given back a second time, it would be a way to
-        # make points.
-        returned = self._owed.pop(key, 0)
-        answers = await self._taken_in_redis([(key, points, returned)])
-        is_taken, left = answers[0] if answers else self._spare.take(key, points, returned, _now())
-        # Waiting for a full bucket is all that can be said of what costs more than that.
-        missing = min(points, self._size) * MICROPOINTS - left
-        retry_after = None if is_taken else max(1, math.ceil(missing / MICROPOINTS / self._rate))
-        return Taken(left // MICROPOINTS, self._size, self._rate, retry_after)
+        left = self._leases.spend(key, points, _now())
+        if left is not None:
+            return self._told(left)
+        if self._shared.is_left_alone:
+            return self._taken_here(key, points)
+        # One question at a time for each caller: while one is under way, what it brings back can't be missed by another.
+        async with self._turn(key):
+            left = self._leases.spend(key, points, _now())
+            if left is not None:
+                return self._told(left)
+            return await self._asked(key, points)
 
     def give_back(self, key: AllowanceKey, points: int) -> None:
-        """Give back what an operation didn't use: with the caller's next wish here, or a moment later."""
+        """Give back what an operation didn't use: for the caller's next wish here, or to his bucket a moment later."""
         if points > 0:
-            self._owed[key] = self._owed.get(key, 0) + points
+            self._leases.give_back(key, points)
 
-    async def _taken_in_redis(
-        self, wishes: list[tuple[AllowanceKey, int, int]]
-    ) -> list[tuple[bool, int]] | None:
-        """Take for each key, in one round trip; null where Redis is away."""
-        if self._is_away:
-            if time.monotonic() < self._ask_again_at:
-                return None
-            # One of many looks whether it is back; the others don't wait for that.
-            self._ask_again_at = time.monotonic() + _OUTAGE_SECONDS
-        try:
-            answers = await self._asked(wishes)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._lost(error)
-            return None
-        if self._is_away:
-            self._is_away = False
-            _log.warning("Redis is back: points are counted for all processes together")
-        return [(bool(taken), int(left)) for taken, left in answers]
+    async def _asked(self, key: AllowanceKey, points: int) -> Taken:
+        # Whoever is cut off on the way loses what is held for him: given back a second time, it would be a way to
+        # make points.
+        asked_at, name = _now(), self._leases.new_name()
+        held = self._leases.hand_over(key, asked_at)
+        answers = await self._shared.ask([Wish(key, points, held.points, held.vain, held.ended, name)])
+        if answers is None:
+            return self._taken_here(key, points, held.points)
+        told = answers[0]
+        if told.lent:
+            self._leases.begin(key, name, told.lent // MICROPOINTS, told.left, told.room, asked_at)
+        left = told.left + told.lent
+        return self._told(left) if told.is_taken else self._refused(points, left)
 
-    async def _asked(self, wishes: list[tuple[AllowanceKey, int, int]]) -> list[Any]:
-        """Ask, and ask again where nothing came in time: perhaps it was this process that was busy, not Redis.
+    def _taken_here(self, key: AllowanceKey, points: int, returned: int | None = None) -> Taken:
+        """Take from the count of this process alone."""
+        if returned is None:
+            returned = self._leases.hand_over(key, _now()).points
+        is_taken, left = self._spare.take(key, points, returned, _now())
+        return self._told(left) if is_taken else self._refused(points, left)
 
-        What a lost first question took is lost to the caller.
-        """
-        for is_last in (False, True):
-            try:
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    return await self._run(wishes)
-            except TimeoutError:
-                if is_last:
-                    raise
-        raise AssertionError("the second time either returns or raises")
+    def _told(self, left: int) -> Taken:
+        return Taken(left // MICROPOINTS, self._size, self._rate, None)
 
-    # Any: redis-py gives what the script returned.
-    async def _run(self, wishes: list[tuple[AllowanceKey, int, int]]) -> list[Any]:
-        asked = [
-            (
-                [f"eoms:{{points:{key}}}"],
-                [self._size * MICROPOINTS, points * MICROPOINTS, returned * MICROPOINTS, self._rate],
-            )
-            for key, points, returned in wishes
-        ]
-        if len(asked) == 1:
-            return [await self._script(*asked[0])]
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for keys, arguments in asked:
-                await self._script(keys, arguments, client=pipeline)
-            return await pipeline.execute()
+    def _refused(self, points: int, left: int) -> Taken:
+        # Waiting for a full bucket is all that can be said of what costs more than that.
+        missing = min(points, self._size) * MICROPOINTS - left
+        retry_after = max(1, math.ceil(missing / MICROPOINTS / self._rate))
+        return Taken(left // MICROPOINTS, self._size, self._rate, retry_after)
 
-    def _lost(self, error: Exception) -> None:
-        self._ask_again_at = time.monotonic() + _OUTAGE_SECONDS
-        if not self._is_away:
-            self._is_away = True
-            _log.warning("Redis is away: this process counts points by itself", reason=type(error).__name__)
+    def _turn(self, key: AllowanceKey) -> asyncio.Lock:
+        """Return whose turn it is to ask for a caller; it is gone when nobody waits for it."""
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Lock()
+        return turn
 
     async def _give_back_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_GIVE_BACK_SECONDS)
-            await self._give_back_all()
+            await self._give_back(_now())
 
-    async def _give_back_all(self) -> None:
-        owed, self._owed = self._owed, {}
-        for batch in _batches(owed):
-            if await self._taken_in_redis(batch) is None:
-                for key, points, returned in batch:
-                    self._spare.take(key, points, returned, _now())
+    async def _give_back(self, now: int | None) -> None:
+        """Give back what has to go back at that moment; everything where none is given."""
+        for batch in _batches([AllowanceKey(key) for key in self._leases.due(now)]):
+            # Who is asking just now gives it back himself.
+            turns = [(key, turn) for key in batch if not (turn := self._turn(key)).locked()]
+            for _key, turn in turns:
+                await turn.acquire()
+            try:
+                await self._give_back_of([key for key, _turn in turns])
+            finally:
+                for _key, turn in turns:
+                    turn.release()
+
+    async def _give_back_of(self, keys: list[AllowanceKey]) -> None:
+        held = [(key, self._leases.hand_over(key, _now())) for key in keys]
+        wishes = [Wish(key, 0, each.points, each.vain, each.ended, "") for key, each in held]
+        if wishes and await self._shared.ask(wishes) is None:
+            for key, each in held:
+                self._spare.take(key, 0, each.points, _now())
 
 
-def _batches(owed: dict[AllowanceKey, int]) -> list[list[tuple[AllowanceKey, int, int]]]:
-    wishes = [(key, 0, returned) for key, returned in owed.items()]
-    return [wishes[at : at + _GIVE_BACK_BATCH] for at in range(0, len(wishes), _GIVE_BACK_BATCH)]
+def _batches(keys: list[AllowanceKey]) -> Iterator[list[AllowanceKey]]:
+    return (keys[at : at + _GIVE_BACK_BATCH] for at in range(0, len(keys), _GIVE_BACK_BATCH))
 
 
 def _now() -> int:

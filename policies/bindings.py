@@ -6,14 +6,18 @@ second place that says so: the schema declares the bindings, everything below re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select
 
 from db.tables import Keyed
+
+if TYPE_CHECKING:
+    from policies.compiler import Policy
+    from policies.viewer import Viewer
 
 # Any: of which type a column's values are doesn't matter here.
 StoredColumn = ColumnElement[Any]
@@ -56,11 +60,25 @@ class HiddenFields:
 
 
 @dataclass(frozen=True, eq=False)
+class ToAny:
+    """The value is the row whose id stands in `key`, of the type that `type_name` names: one of `targets`, else null."""
+
+    type_name: StoredColumn
+    key: StoredColumn
+    targets: tuple[str, ...]
+
+
+# Any: facts are columns of all kinds, and what Python makes of them is whatever the field's type holds.
+@dataclass(frozen=True, eq=False)
 class Computed:
-    """The value is made by a resolver in Python."""
+    """The value is made in Python of facts that one SELECT gives for all rows: it has the row's id as `id`."""
+
+    facts: Callable[[Policy], Select[Any]]
+    value: Callable[[Mapping[str, Any], Viewer], Any]
+    """Takes a row of the facts; objects in what it returns are mappings by the API's names."""
 
 
-Source = Column | GlobalKey | ToOne | ToMany | HiddenFields | Computed
+Source = Column | GlobalKey | ToOne | ToMany | ToAny | HiddenFields | Computed
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ class FieldBinding:
         match self.source:
             case Column(column) | GlobalKey(column):
                 return column
-            case ToOne(key):
+            case ToOne(key) | ToAny(_, key):
                 return key
             case _:
                 return None
@@ -97,6 +115,11 @@ class TypeBinding:
 
     event_prefix: str = ""
     """What stands before a field's name in those events: `lines.` for the lines of an order."""
+
+    @cached_property
+    def by_api_name(self) -> Mapping[str, FieldBinding]:
+        """Return the fields by their names in the API."""
+        return {each.api_name: each for each in self.fields.values()}
 
     @cached_property
     def stored_fields(self) -> tuple[FieldBinding, ...]:
@@ -141,8 +164,7 @@ class Catalog:
 
     def _field(self, type_name: str, api_name: str) -> FieldBinding | None:
         binding = self.types.get(type_name)
-        fields = binding.fields.values() if binding else ()
-        return next((each for each in fields if each.api_name == api_name), None)
+        return binding.by_api_name.get(api_name) if binding else None
 
 
 catalog = Catalog()

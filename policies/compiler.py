@@ -13,7 +13,16 @@ from sqlalchemy import ARRAY, ColumnElement, Text, and_, case, cast, func, liter
 from sqlalchemy.dialects import postgresql
 
 from db.tables import Keyed
-from policies.bindings import Catalog, CatalogError, Column, FieldBinding, StoredColumn, ToOne, TypeBinding
+from policies.bindings import (
+    Catalog,
+    CatalogError,
+    Column,
+    FieldBinding,
+    StoredColumn,
+    ToAny,
+    ToOne,
+    TypeBinding,
+)
 from policies.readers import is_guarded
 from policies.roles import Role
 from policies.rules import EVERYBODY, STAFF, Rulebook
@@ -125,10 +134,10 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
     if not unknown:
         # Anything else than a value on the row has no mask: a denial of it would be in the rules and do nothing.
         mistakes += [
-            f"{field.thing} is guarded, but only a column or a to-one relation can be hidden"
+            f"{field.thing} is guarded, but only a column or a relation to one row can be hidden"
             for binding in catalog.types.values()
             for field in binding.fields.values()
-            if not isinstance(field.source, Column | ToOne)
+            if not isinstance(field.source, Column | ToOne | ToAny)
             and is_guarded(binding.thing, field.thing, rulebook)
         ]
         mistakes += [

@@ -2,7 +2,8 @@
 
 An access token is a JWT (RFC 7519) that carries identity only: which person by which session, or which API client by
 which secret. What the owner may do is looked up (`policies.grants`), so that a change of grants needs no new token.
-A token says which of the two kinds it is, and is never read as the other.
+A token says which of the two kinds it is, and is never read as the other. One that was read lately is read from memory
+(`policies.known_tokens`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ import jwt
 from db.identifiers import new_id
 from domain.errors import Unauthenticated
 from domain.identifiers import SecretId, SessionId, UserId
+from policies.known_tokens import KnownTokens
 from policies.viewer import OperationScope
 
 ISSUER = "eoms"
 AUDIENCE = "eoms-api"
 TOKEN_LENGTH = 8 * 1024
 """Longest token that is looked at; ours have about 400 characters."""
+
+KNOWN_TOKENS = 10_000
+"""How many tokens are read from memory; each takes about a kilobyte."""
 
 SECRET_BYTES = 32
 """HS256 wants a key at least as long as its hash (RFC 7518, section 3.2)."""
@@ -77,6 +82,7 @@ class TokenMint:
         assert len(secret) >= SECRET_BYTES, "settings give a secret of at least 32 bytes"
         self._secret = secret
         self._lifetime = lifetime
+        self._known = KnownTokens[Claims](KNOWN_TOKENS)
 
     def issue(self, user_id: UserId, session_id: SessionId, now: datetime) -> AccessToken:
         """Return a person's token that is valid from `now` for the mint's lifetime."""
@@ -108,13 +114,18 @@ class TokenMint:
         """
         if len(token) > TOKEN_LENGTH or not token.isascii():
             raise Unauthenticated(_NOT_VALID)
+        known = self._known.get(token)
+        if known is not None:
+            return known
         try:
-            return _claims(self._verified(token))
+            claims = _claims(self._verified(token))
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated(_EXPIRED) from error
         # Ids and times that we would not have written are refused too, though the secret be right.
         except (jwt.PyJWTError, ValueError, OverflowError) as error:
             raise Unauthenticated(_NOT_VALID) from error
+        self._known.put(token, claims, claims.expires_at.timestamp())
+        return claims
 
     def _issued(
         self,

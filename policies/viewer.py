@@ -69,6 +69,11 @@ class Viewer:
         return frozenset(HeldRole(grant.role, grant.role in everywhere) for grant in self.grants)
 
     @cached_property
+    def sorted_grants(self) -> tuple[Grant, ...]:
+        """Return the grants by role and project."""
+        return tuple(sorted(self.grants, key=lambda grant: (grant.role, str(grant.project_id))))
+
+    @cached_property
     def parameters(self) -> Mapping[str, UUID | list[UUID]]:
         """Return the values of every bind parameter that a predicate of this viewer's shape can name."""
         projects = {

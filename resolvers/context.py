@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import CancelledError, Semaphore, shield
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -19,6 +21,7 @@ from db.events import Origin
 from db.sessions import ReadSession
 from domain.errors import Unauthenticated
 from loaders.reads import Reads
+from planner.plans import Payloads
 from policies.compiler import Policies
 from policies.grants import Grants
 from policies.tokens import Claims
@@ -51,6 +54,27 @@ class RequestFacts:
     address: str | None
 
 
+@dataclass
+class Trace:
+    """How an operation was answered: for the log, the metrics and whoever runs the server in debug mode."""
+
+    path: str = "interpreted"
+    reason: str | None = None
+    """Why it was not planned."""
+
+    sql: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    @contextmanager
+    def measured(self, step: str) -> Generator[None]:
+        """Note how long a step takes."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = time.perf_counter() - began
+
+
 class Context:
     """One operation of one viewer (null while nobody is signed in)."""
 
@@ -61,6 +85,13 @@ class Context:
         self.facts = facts
         self.claims = claims
         self.viewer = viewer
+        self.trace = Trace()
+        self.points = 0
+        """What the database has counted of what the answer cost."""
+
+        self.payloads: Payloads | None = None
+        """Plans of what a mutation's commands answer; without them the answer is read by loaders."""
+
         self._reads: Reads | None = None
         self._run: CommandRun | None = None
         self._is_over = False

@@ -6,23 +6,53 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
+from orjson import Fragment
+
 from commands.execution import Command, Workbench
 from domain.errors import Refusal
-from loaders.records import Record
+from loaders.records import Record, WrittenRecord
 from loaders.rows import row_by_key
-from resolvers.context import Context
+from planner.arguments import Unplannable
+from planner.roots import POINTS
+from resolvers.context import Context, Info
 
 CommandT = TypeVar("CommandT", bound=Command)
 
 
 async def perform(
-    context: Context,
+    info: Info,
     type_name: str,
     command: CommandT,
     handler: Callable[[Workbench, CommandT], Awaitable[UUID]],
 ) -> tuple[Record | None, tuple[Refusal, ...]]:
     """Run a command; return its object as the viewer may see it now, and why it was refused if it was."""
+    context = info.context
     outcome = (await context.perform(command, handler)).outcome
     if outcome.object_id is None:
         return None, outcome.refusals
-    return await row_by_key(context.reads, type_name, outcome.object_id), ()
+    written = await _written(context, str(info.path.key), type_name, outcome.object_id)
+    return written or await row_by_key(context.reads, type_name, outcome.object_id), ()
+
+
+async def _written(context: Context, root_key: str, type_name: str, key: UUID) -> WrittenRecord | None:
+    """Return the object as JSON, null where loaders have to read it."""
+    if context.payloads is None:
+        return None
+    try:
+        ready = context.payloads.ready(root_key, type_name, key)
+        row = await context.reads.session.row(ready.plan.statement.sql, ready.arguments)
+        assert row is not None, "the root is one row"
+        content = dict(row)
+        points = content.pop(POINTS)
+        if None in content.values():
+            return None
+        written = {
+            name: Fragment(ready.plan.answer(data, context.signed_in, name)) for name, data in content.items()
+        }
+    except Unplannable as reason:
+        context.trace.reason = str(reason)
+        return None
+    context.trace.path = "planned"
+    context.trace.sql = ready.plan.statement.sql
+    context.points += points
+    return WrittenRecord(type_name, key, written)

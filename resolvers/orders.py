@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from domain.order import OrderAction
-from loaders.actions import order_actions
-from resolvers.context import Info
-from resolvers.relations import untyped
+from loaders.actions import action_facts, availabilities
+from policies.bindings import Computed
+from policies.viewer import Viewer
 
 
-async def _available_actions(root: Any, info: Info) -> list[dict[str, object]]:
+def _available_actions(facts: Mapping[str, Any], viewer: Viewer) -> list[dict[str, object]]:
     return [
         {
             "action": mutation_name(each.action),
             "allowed": not each.reasons,
             "reasons": [{"code": reason.code, "message": reason.message} for reason in each.reasons],
         }
-        for each in await order_actions(info.context.reads, root.key)
+        for each in availabilities(facts, viewer.user_id)
     ]
 
 
@@ -26,4 +27,4 @@ def mutation_name(action: OrderAction) -> str:
     return "order" + "".join(word.capitalize() for word in action.value.split("_"))
 
 
-available_actions = untyped(_available_actions)
+AVAILABLE_ACTIONS = Computed(action_facts, _available_actions)

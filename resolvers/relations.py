@@ -10,10 +10,11 @@ import strawberry
 from domain.identifiers import global_id
 from loaders.paging import PageArguments, page_arguments
 from loaders.records import Record
-from loaders.rows import Connection, listed_by_parent, row_by_key, rows_by_parent
-from policies.bindings import ToMany, ToOne
+from loaders.rows import Connection, facts_by_key, listed_by_parent, row_by_key, rows_by_parent
+from loaders.selects import type_column
+from policies.bindings import Computed, ToAny, ToMany, ToOne
 from resolvers.arguments import After, Before, First, Last
-from resolvers.context import Context, Info
+from resolvers.context import Info
 
 ValueT = TypeVar("ValueT")
 
@@ -45,7 +46,7 @@ def to_many(source: ToMany) -> Callable[..., Any]:
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> Connection:
-        arguments = paging(info.context, first, after, last, before)
+        arguments = paging(first, after, last, before)
         return listed_by_parent(info.context.reads, source, root.key, arguments)
 
     return untyped(resolve)
@@ -60,16 +61,36 @@ def short_list(source: ToMany) -> Callable[..., Any]:
     return untyped(resolve)
 
 
-def paging(
-    context: Context, first: int | None, after: str | None, last: int | None, before: str | None
-) -> PageArguments:
-    """Return the checked arguments of a connection; raise `MalformedRequest`."""
-    return page_arguments(given(first), given(after), given(last), given(before), context.reads.largest_page)
+def paging(first: int | None, after: str | None, last: int | None, before: str | None) -> PageArguments:
+    """Return the arguments of a connection; raise `MalformedRequest`."""
+    return page_arguments(given(first), given(after), given(last), given(before))
 
 
 def given(value: ValueT | None) -> ValueT | None:
     """Return an argument, null where it was not given (which Strawberry says by a mark of its own)."""
     return None if value is strawberry.UNSET else value
+
+
+def to_any(source: ToAny) -> Callable[..., Any]:
+    """Return the resolver of a relation to a row of one of several types."""
+
+    def resolve(root: Any, info: Info) -> Awaitable[Record | None] | None:
+        binding = info.context.reads.binding(root.type_name)
+        target, key = root[type_column(binding.fields[info.python_name])], root[info.python_name]
+        return row_by_key(info.context.reads, target, key) if target in source.targets else None
+
+    return untyped(resolve)
+
+
+def computed(source: Computed) -> Callable[..., Any]:
+    """Return the resolver of a field that Python makes of facts."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        context = info.context
+        facts = await facts_by_key(context.reads, root.type_name, source, root.key)
+        return source.value(facts, context.signed_in)
+
+    return untyped(resolve)
 
 
 def untyped(resolver: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
@@ -20,7 +21,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
 from db.tables import Keyed
+from loaders.questions import Question
 from loaders.records import Record
+from loaders.totals import TotalsQuestion
 from policies.bindings import (
     Column,
     Computed,
@@ -28,6 +31,7 @@ from policies.bindings import (
     GlobalKey,
     HiddenFields,
     Source,
+    ToAny,
     ToMany,
     ToOne,
     TypeBinding,
@@ -35,10 +39,15 @@ from policies.bindings import (
 )
 from policies.readers import who_sees
 from resolvers import relations
+from resolvers.context import Info
+from resolvers.queries import answer
 
 TypeT = TypeVar("TypeT", bound=type)
 
 _SOURCE = "eoms.source"
+QUESTION = "eoms.question"
+"""Under which name a root field keeps the function that makes a question of its arguments."""
+
 _STRUCTURAL: set[str] = set()
 
 
@@ -93,9 +102,44 @@ def hidden_fields() -> Any:
     )
 
 
-def computed(resolver: Callable[..., Any], description: str) -> Any:
-    """Declare a field that a resolver makes."""
-    return strawberry.field(resolver=resolver, description=description, metadata={_SOURCE: Computed()})
+def to_any(
+    type_name: InstrumentedAttribute[Any],
+    attribute: InstrumentedAttribute[Any],
+    targets: tuple[str, ...],
+    description: str,
+) -> Any:
+    """Declare the row of one of the types `targets` that a key of this row names, with the column that says which."""
+    source = ToAny(type_name.expression, attribute.expression, targets)
+    return strawberry.field(
+        resolver=relations.to_any(source), description=description, metadata={_SOURCE: source}
+    )
+
+
+def computed(source: Computed, description: str) -> Any:
+    """Declare a field that Python makes of facts from the row."""
+    return strawberry.field(
+        resolver=relations.computed(source), description=description, metadata={_SOURCE: source}
+    )
+
+
+def asked(
+    question: Callable[..., Question | TotalsQuestion], description: str, *, of_anybody: bool = False
+) -> Any:
+    """Declare a root field of queries: what its arguments ask, of whoever is signed in or of anybody."""
+
+    def resolve(info: Info, **arguments: Any) -> Any:
+        context = info.context
+        if context.viewer is None and of_anybody:
+            return None
+        _ = context.signed_in
+        return answer(context, question(**arguments))
+
+    information = Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=Info)
+    arguments = signature(question).parameters.values()
+    # Strawberry reads a resolver's arguments from its signature, and their types where it was written.
+    resolve.__signature__ = Signature([information, *arguments])  # pyright: ignore[reportFunctionMemberAccess]
+    resolve.__module__, resolve.__annotations__ = question.__module__, {}
+    return strawberry.field(resolver=resolve, description=description, metadata={QUESTION: question})
 
 
 @dataclass_transform()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import strawberry
 from graphql import GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
 
+from loaders.questions import Question
 from loaders.records import Record
+from loaders.totals import TotalsQuestion
 from policies.bindings import CatalogError, catalog
 from policies.compiler import check_catalog
 from policies.readers import default_rulebook
-from schema.binding import is_structural
+from schema.binding import QUESTION, is_structural
 from schema.errors import ERROR_TYPES
 from schema.events import Event
 from schema.mutation import Mutation
@@ -49,6 +55,30 @@ def build_schema() -> strawberry.Schema:
 def graphql_schema(schema: strawberry.Schema) -> GraphQLSchema:
     """Return graphql-core's schema, which Strawberry keeps for itself but executes."""
     return schema._schema  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def questions(
+    schema: strawberry.Schema,
+) -> Mapping[str, Callable[[Mapping[str, Any]], Question | TotalsQuestion]]:
+    """Return for each root field of queries what makes a question of its arguments, as graphql-core has coerced them."""
+    root = graphql_schema(schema).query_type
+    assert root is not None, "every schema has queries"
+    return {
+        name: _asking(schema, definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF])
+        for name, definition in root.fields.items()
+    }
+
+
+def _asking(
+    schema: strawberry.Schema, field: StrawberryField
+) -> Callable[[Mapping[str, Any]], Question | TotalsQuestion]:
+    question: Callable[..., Question | TotalsQuestion] = field.metadata[QUESTION]
+    registry, config = schema.schema_converter.scalar_registry, schema.config
+
+    def ask(arguments: Mapping[str, Any]) -> Question | TotalsQuestion:
+        return question(**convert_arguments(dict(arguments), field.arguments, registry, config))
+
+    return ask
 
 
 def _check_every_type_is_known(schema: GraphQLSchema) -> None:

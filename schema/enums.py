@@ -10,7 +10,8 @@ from strawberry.types.enum import has_enum_definition
 
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
-from loaders.orders import OrderGrouping, OrderSortField
+from loaders.orders import OrderSortField
+from loaders.totals import OrderGrouping
 from policies.roles import Role
 
 __all__ = [

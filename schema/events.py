@@ -7,8 +7,8 @@ from datetime import datetime
 import strawberry
 
 from db.tables import EventRow
-from resolvers.events import event_aggregate, event_changes
-from schema.binding import bound_type, column, computed, key, structural, to_one
+from resolvers.events import CHANGES
+from schema.binding import bound_type, column, computed, key, structural, to_any, to_one
 from schema.node import Node
 from schema.orders import Order
 from schema.parties import User
@@ -37,11 +37,11 @@ class Event(Node):
     occurred_at: datetime = column(EventRow.occurred_at, "When it happened outside.")
     recorded_at: datetime = column(EventRow.recorded_at, "When it was recorded here.")
     actor: User | None = to_one(EventRow.actor_id, "User", "Who did it.")
-    aggregate: Node | None = computed(event_aggregate, "To what it happened.")
-    version: int = column(EventRow.version, "Version of the object that it led to.")
-    changes: list[FieldChange] = computed(
-        event_changes, "What it changed, each masked like the field itself."
+    aggregate: Node | None = to_any(
+        EventRow.aggregate_type, EventRow.aggregate_id, ("Order", "User"), "To what it happened."
     )
+    version: int = column(EventRow.version, "Version of the object that it led to.")
+    changes: list[FieldChange] = computed(CHANGES, "What it changed, each masked like the field itself.")
     note: str | None = column(EventRow.note, "Why, in the words of who did it.")
 
 

@@ -87,24 +87,24 @@ class Mutation:
     @strawberry.mutation(description="Open a draft in a project.")
     async def order_create(self, info: Info, input: Annotated[OrderCreateInput, _INPUT]) -> OrderPayload:
         """Create an order."""
-        return order_payload(*await perform(info.context, "Order", input.command(), create_order))
+        return order_payload(*await perform(info, "Order", input.command(), create_order))
 
     @strawberry.mutation(description="Change a draft.")
     async def order_update(self, info: Info, input: Annotated[OrderUpdateInput, _INPUT]) -> OrderPayload:
         """Update an order."""
-        return order_payload(*await perform(info.context, "Order", input.command(), update_order))
+        return order_payload(*await perform(info, "Order", input.command(), update_order))
 
     @strawberry.mutation(description="Say what is done so far.")
     async def order_report_progress(
         self, info: Info, input: Annotated[OrderProgressInput, _INPUT]
     ) -> OrderPayload:
         """Report progress."""
-        return order_payload(*await perform(info.context, "Order", input.command(), report_progress))
+        return order_payload(*await perform(info, "Order", input.command(), report_progress))
 
     @strawberry.mutation(description="Say who is assigned.")
     async def order_assign(self, info: Info, input: Annotated[OrderAssignInput, _INPUT]) -> OrderPayload:
         """Assign people."""
-        return order_payload(*await perform(info.context, "Order", input.command(), assign_order))
+        return order_payload(*await perform(info, "Order", input.command(), assign_order))
 
     @strawberry.mutation(description="Take a rejected order back to draft, as its next revision.")
     async def order_revise(self, info: Info, input: Annotated[OrderReviseInput, _INPUT]) -> OrderPayload:
@@ -172,4 +172,4 @@ class Mutation:
 
 
 async def _step(info: Info, input: OrderActionInput, action: OrderAction) -> OrderPayload:
-    return order_payload(*await perform(info.context, "Order", input.step(action), step_order))
+    return order_payload(*await perform(info, "Order", input.step(action), step_order))

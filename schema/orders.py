@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from db.tables import AssignmentRow, EventRow, OrderLineRow, OrderRow
-from resolvers.orders import available_actions
+from resolvers.orders import AVAILABLE_ACTIONS
 from schema.binding import (
     bound_type,
     column,
@@ -143,6 +143,6 @@ class Order(Node):
         "Event", EventRow.aggregate_id, EventRow.version, "What happened to it, oldest first."
     )
     available_actions: list[AvailableAction] = computed(
-        available_actions, "What the viewer may do with it now, and what stands in the way."
+        AVAILABLE_ACTIONS, "What the viewer may do with it now, and what stands in the way."
     )
     hidden_fields: list[str] = hidden_fields()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -9,12 +10,15 @@ from graphql import GraphQLError
 
 from domain.errors import EomsError
 
+# Any: JSON as GraphQL's specification has it (section 7, Response).
+Response = dict[str, Any]
+Variables = Mapping[str, Any]
+
 _MESSAGE_LENGTH = 500
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-# Any: JSON as GraphQL's specification has it (section 7, Response).
 def told(error: GraphQLError, request_id: str) -> dict[str, Any]:
     """Return an error as it goes to the client; the trace of an unexpected one goes to the log."""
     original = error.original_error
@@ -42,6 +46,14 @@ def told_exception(error: Exception, request_id: str) -> dict[str, Any]:
         return told(cause, request_id)
     _log.error("operation_failed", request_id=request_id, exc_info=cause)
     return masked(request_id)
+
+
+def forbidden(paths: Sequence[Sequence[str]]) -> list[Response]:
+    """Return an error for each selected field that the viewer can see on no row."""
+    return [
+        {"message": "You may not read this.", "path": list(path), "extensions": {"code": "FORBIDDEN"}}
+        for path in paths
+    ]
 
 
 def failure(code: str, message: str) -> dict[str, Any]:

@@ -11,15 +11,17 @@ from zoneinfo import ZoneInfo
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from commands.client_tokens import ClientTokens
 from commands.sessions import Sessions
-from db.engine import Database, PoolLimits, open_database
+from db.engine import Database, open_database
+from db.limits import PoolLimits
+from planner.plans import Plans
 from policies.allowance import Allowance
+from policies.bindings import catalog
 from policies.compiler import Policies
 from policies.grants import Grants
 from policies.passwords import Passwords
@@ -27,10 +29,11 @@ from policies.readers import default_rulebook
 from policies.throttle import SignInThrottle
 from policies.tokens import Claims, TokenMint
 from resolvers.context import Runtime
-from schema.build import build_schema, graphql_schema
+from schema.build import build_schema, graphql_schema, questions
 from server.asking import AskingLimits
 from server.automatic_documents import AutomaticDocuments
 from server.compression import Compression
+from server.cross_origin import CrossOrigin
 from server.document_check import limits_of
 from server.documents import Documents
 from server.event_stream import StreamLimits
@@ -42,6 +45,7 @@ from server.health import Health
 from server.http import GraphQLEndpoint
 from server.live import Gate
 from server.metrics import Metrics
+from server.planned import PlannedQueries
 from server.registry import Registry
 from server.requests import REQUEST_ID_HEADER, BodyLimits
 from server.settings import Settings, token_secret
@@ -96,7 +100,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
     health = Health(database, redis)
     app = Starlette(
         routes=[
-            Route("/graphql", endpoint.answer, methods=["GET", "POST"]),
+            Route("/graphql", endpoint, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", sockets),
             Route("/oauth/token", _token_endpoint(settings, runtime).answer, methods=["POST"]),
             *Explorer(database, is_demo=settings.demo).routes,
@@ -139,7 +143,7 @@ def _front_door(
 
 def _cors(settings: Settings) -> Middleware:
     return Middleware(
-        CORSMiddleware,
+        CrossOrigin,
         allow_origins=settings.origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", REQUEST_ID_HEADER],
@@ -192,8 +196,11 @@ def _token_endpoint(settings: Settings, runtime: Runtime) -> TokenEndpoint:
 
 
 def _executor(settings: Settings) -> Executor:
-    schema = graphql_schema(build_schema())
-    return Executor(schema, Documents(schema, limits_of(settings)), settings.max_operation_seconds)
+    schema = build_schema()
+    core = graphql_schema(schema)
+    plans = Plans(core, catalog, questions(schema), settings.max_page_size)
+    planned = PlannedQueries(plans, settings.slow_statement_seconds) if settings.planner else None
+    return Executor(core, Documents(core, limits_of(settings)), settings.max_operation_seconds, planned)
 
 
 def _database(settings: Settings, urls: StoreUrls) -> Database:

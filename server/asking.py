@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, cast
 
 from domain.errors import MalformedRequest
 
 _APOLLO_EXTENSION = "persistedQuery"
+
+_TEXT, _OBJECT = (str, NoneType), (dict, NoneType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,10 @@ def asked_of(content: object) -> Asked:
         raise _malformed("A request is one JSON object; there is no batching.")
     parameters: dict[str, Any] = content  # pyright: ignore[reportUnknownVariableType]  # JSON's keys are strings
     for name in ("query", "documentId", "operationName"):
-        if not isinstance(parameters.get(name), str | None):
+        if not isinstance(parameters.get(name), _TEXT):
             raise _malformed(f"`{name}` is a string.")
     for name in ("variables", "extensions"):
-        if not isinstance(parameters.get(name), dict | None):
+        if not isinstance(parameters.get(name), _OBJECT):
             raise _malformed(f"`{name}` is an object.")
     text, document_id = parameters.get("query"), parameters.get("documentId")
     extensions: dict[str, Any] = parameters.get("extensions") or {}

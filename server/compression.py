@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import anyio.to_thread
 import brotli  # pyright: ignore[reportMissingTypeStubs]
 from starlette.middleware.gzip import GZipResponder, IdentityResponder
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.negotiation import preferred
 
@@ -43,8 +43,26 @@ class Compression:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        onwards: Send | None = None
+
+        async def sized(message: Message) -> None:
+            nonlocal onwards
+            if onwards is None:
+                onwards = send if self._is_small(message) else self._responder(scope, send)
+            await onwards(message)
+
+        await self._app(scope, receive, sized)
+
+    def _is_small(self, message: Message) -> bool:
+        """Return whether an answer says with its first message that it is too small to be compressed."""
+        lengths = (value for name, value in message.get("headers", ()) if name == b"content-length")
+        length = next(lengths, None)
+        return length is not None and int(length) < self._from_bytes
+
+    def _responder(self, scope: Scope, send: Send) -> Send:
+        """Return what compresses an answer as its client prefers."""
         accepted = next((value for name, value in scope["headers"] if name == b"accept-encoding"), b"")
-        responder: ASGIApp
+        responder: IdentityResponder
         match preferred(accepted.decode("latin-1"), ("br", "gzip", "identity")):
             case "br":
                 responder = _BrotliResponder(self._app, self._from_bytes)
@@ -52,7 +70,8 @@ class Compression:
                 responder = GZipResponder(self._app, self._from_bytes, _GZIP_LEVEL)
             case _:
                 responder = IdentityResponder(self._app, self._from_bytes)
-        await responder(scope, receive, send)
+        responder.send = send
+        return responder.send_with_compression
 
 
 class _BrotliResponder(IdentityResponder):

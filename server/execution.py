@@ -1,33 +1,36 @@
-"""How is a prepared operation executed? By graphql-core over Strawberry's schema, with one context per operation.
+"""How is a prepared operation executed? By one statement where it can be planned, else by graphql-core over Strawberry's schema.
 
-Which operations may be executed is left to `server.front_door`.
+Which operations may be executed is left to `server.front_door`, the statement to `server.planned`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from inspect import isawaitable
-from typing import Any
+from typing import TypeVar
 
 from graphql import (
     ExecutionResult,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     execute,  # pyright: ignore[reportUnknownVariableType]  # middleware is typed loosely
     subscribe,  # pyright: ignore[reportUnknownVariableType]
 )
 
 from domain.errors import EomsError, Unavailable
+from planner.arguments import Unplannable
 from planner.selection import forbidden_paths
 from policies.bindings import catalog
 from resolvers.context import Context
-from server.answers import failure, told
+from server.answers import Response, Variables, failure, forbidden, told
 from server.documents import Documents, Prepared
+from server.planned import PlannedQueries, WritingExecutor
 
-Variables = Mapping[str, Any]
-Response = dict[str, Any]
+ResultT = TypeVar("ResultT")
 
 _ERRORS_TOLD = 5
 """How much is told of what is wrong with variables."""
@@ -36,33 +39,67 @@ _ERRORS_TOLD = 5
 class Executor:
     """Executes documents against one schema."""
 
-    def __init__(self, schema: GraphQLSchema, documents: Documents, max_seconds: float) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, documents: Documents, max_seconds: float, planned: PlannedQueries | None
+    ) -> None:
         self.schema = schema
         self.documents = documents
+        self.paths: Counter[str] = Counter()
+        """How often operations were planned, and interpreted for which reason."""
+
         self._max_seconds = max_seconds
+        self._planned = planned
 
     async def respond(
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> Response:
-        """Execute a query or mutation, settle its last command, and return the response."""
+        """Answer a query or mutation, settle its last command, and return the response."""
+        trace = context.trace
         try:
-            result = execute(
-                self.schema,
-                prepared.document,
-                variable_values=dict(variables),
-                operation_name=operation.name.value if operation.name else None,
-                context_value=context,
-                max_coercion_errors=_ERRORS_TOLD,
-                hide_suggestions=context.is_stranger,
-            )
-            executed = await self._in_time(result) if isawaitable(result) else result
-            assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
-            # What was read must not be told before what was done is kept.
-            await context.settle()
+            response = await self._by_plan(prepared, operation, variables, context)
+            return response or await self._interpreted(prepared, operation, variables, context)
         except EomsError as error:
             return {"data": None, **failure(error.code, error.message)}
         finally:
             await context.close()
+            self.paths[trace.path if trace.reason is None else f"{trace.path}: {trace.reason}"] += 1
+
+    async def _by_plan(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> Response | None:
+        """Return the response of a query that can be planned, null for what has to be interpreted."""
+        planned, trace = self._planned, context.trace
+        if planned is None:
+            trace.reason = "the planner is off"
+            return None
+        try:
+            if operation.operation is OperationType.MUTATION:
+                context.payloads = planned.payloads(prepared, operation, variables, context)
+                return None
+            response = await self._in_time(planned.respond(prepared, operation, variables, context))
+        except Unplannable as reason:
+            trace.reason = str(reason)
+            return None
+        trace.path = "planned"
+        return response
+
+    async def _interpreted(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> Response:
+        result = execute(
+            self.schema,
+            prepared.document,
+            variable_values=dict(variables),
+            operation_name=operation.name.value if operation.name else None,
+            context_value=context,
+            max_coercion_errors=_ERRORS_TOLD,
+            executor_class=WritingExecutor,
+            hide_suggestions=context.is_stranger,
+        )
+        executed = await self._in_time(result) if isawaitable(result) else result
+        assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
+        # What was read must not be told before what was done is kept.
+        await context.settle()
         return self._response(prepared, operation, variables, context, executed)
 
     async def stream(
@@ -90,7 +127,7 @@ class Executor:
         finally:
             await context.close()
 
-    async def _in_time(self, result: Awaitable[ExecutionResult]) -> ExecutionResult:
+    async def _in_time(self, result: Awaitable[ResultT]) -> ResultT:
         """Wait for a result; what was written by then is rolled back where it takes too long.
 
         The commit isn't cut off: it has the time limits of statements, and its outcome must be known.
@@ -126,10 +163,7 @@ class Executor:
             return []
         policy = context.runtime.policies.of(context.viewer.shape)
         paths = forbidden_paths(self.schema, operation, prepared.fragments, variables, policy, catalog)
-        return [
-            {"message": "You may not read this.", "path": list(path), "extensions": {"code": "FORBIDDEN"}}
-            for path in paths
-        ]
+        return forbidden(paths)
 
 
 async def _closable(results: AsyncIterator[ExecutionResult]) -> AsyncGenerator[ExecutionResult]:

@@ -20,16 +20,18 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType
 
 from domain.errors import MalformedRequest
 from domain.identifiers import ClientId
-from planner.cost import Cost, actual_points, cost_of
+from planner.cost import Cost, actual_points
+from planner.known_costs import KnownCosts
+from planner.tariff import OPERATION
 from policies.allowance import Allowance, AllowanceKey, Taken, address_key, viewer_key
 from policies.bindings import catalog
 from policies.viewer import OperationScope
 from resolvers.context import Context
-from server.answers import told
+from server.answers import Response, told
 from server.asking import Asked, AskingLimits, check_size
 from server.automatic_documents import AutomaticDocuments
 from server.documents import Prepared
-from server.execution import Executor, Response
+from server.execution import Executor
 from server.metrics import Metrics
 from server.rate_headers import cost_extension
 from server.registry import Registry
@@ -126,6 +128,7 @@ class FrontDoor:
         self._automatic = automatic
         self._allowance = allowance
         self._limits = limits
+        self._costs = KnownCosts(executor.schema, catalog)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -173,7 +176,7 @@ class FrontDoor:
             admitted.prepared, admitted.operation, admitted.asked.variables, context
         )
         self._metrics.ended(admitted.operation.operation.value, _outcome(response), time.monotonic() - began)
-        return self._priced(admitted, response)
+        return self._priced(admitted, response, context)
 
     async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response]:
         """Execute any operation and yield its responses: one, or those of a subscription until it ends."""
@@ -250,7 +253,7 @@ class FrontDoor:
             raise Refused([told(error, context.facts.request_id)]) from error
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, asked: Asked) -> Cost:
-        cost = cost_of(self._executor.schema, operation, prepared.fragments, asked.variables, catalog)
+        cost = self._costs.cost_of(operation, prepared.fragments, asked.variables)
         limits = self._limits
         if cost.nodes > limits.nodes:
             raise refused(
@@ -285,17 +288,25 @@ class FrontDoor:
         elif found.registers_itself and viewer is not None and not context.is_stranger:
             await self._automatic.keep(viewer.user_id, found.text)
 
-    def _priced(self, admitted: Admitted, response: Response) -> Response:
-        actual = actual_points(admitted.cost, response.get("data"))
+    def _priced(self, admitted: Admitted, response: Response, context: Context) -> Response:
+        actual = _actual_points(admitted.cost, response, context)
         self._allowance.give_back(admitted.key, admitted.cost.points - actual)
-        return response | {
-            "extensions": {"cost": cost_extension(admitted.taken, admitted.cost.points, actual)}
-        }
+        extensions = response.setdefault("extensions", {})
+        extensions["cost"] = cost_extension(admitted.taken, admitted.cost.points, actual)
+        return response
 
 
 def _allowance_key(context: Context) -> AllowanceKey:
     viewer = context.viewer
     return viewer_key(viewer) if viewer else address_key(context.facts.address)
+
+
+def _actual_points(cost: Cost, response: Response, context: Context) -> int:
+    """Return what a response cost: as the database counted it, or as it is counted over what came back."""
+    if "data" not in response:
+        # Nothing was executed: the variables don't fit.
+        return min(OPERATION, cost.points)
+    return actual_points(cost, response["data"], context.points)
 
 
 def _outcome(response: Response) -> str:

@@ -15,6 +15,7 @@ import structlog
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response as HttpResponse
+from starlette.types import Receive, Scope, Send
 
 from domain.errors import MalformedRequest, TooManyStreams, Unauthenticated, Unavailable
 from policies.tokens import Claims
@@ -27,6 +28,7 @@ from server.requests import (
     GRAPHQL_JSON,
     REQUEST_ID_HEADER,
     BodyLimits,
+    Head,
     HttpFailure,
     Wanted,
     asked_by,
@@ -56,11 +58,16 @@ class GraphQLEndpoint:
         self._streams = streams
         self._bodies = bodies
 
-    async def answer(self, request: Request) -> HttpResponse:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        facts, wanted = facts_of(request), wanted_by(request)
+        response = await self._answered(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    async def _answered(self, request: Request) -> HttpResponse:
+        head = Head(request)
+        facts, wanted = facts_of(request, head), wanted_by(head)
         try:
-            return await self._answer(request, facts, wanted)
+            return await self._answer(request, head, facts, wanted)
         except HttpFailure as failed:
             return _response(
                 failure(failed.code, failed.message), failed.status, wanted, facts, failed.headers
@@ -81,9 +88,11 @@ class GraphQLEndpoint:
             _log.exception("request_failed", request_id=facts.request_id)
             return _response({"errors": [masked(facts.request_id)]}, 500, wanted, facts)
 
-    async def _answer(self, request: Request, facts: RequestFacts, wanted: Wanted) -> HttpResponse:
-        asked = await asked_by(request, wanted, self._bodies)
-        token = bearer_token(request.headers.get("authorization"))
+    async def _answer(
+        self, request: Request, head: Head, facts: RequestFacts, wanted: Wanted
+    ) -> HttpResponse:
+        asked = await asked_by(request, head, wanted, self._bodies)
+        token = bearer_token(head.get(b"authorization"))
         context = await open_context(self._runtime, facts, token)
         admitted = await self._front_door.admit(
             asked, context, check=lambda kind: _check_method(kind, request, wanted)

@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 
+BODY_IS_HERE = "eoms.body_is_here"
+"""Set in a request's state when all of its body has arrived."""
+
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -48,16 +51,19 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self._is_in_head:
             self._size += len(data)
         super().data_received(data)
-        if self._is_in_head and self._size > self.head_bytes and not self.transport.is_closing():
+        if not self._is_in_head:
+            return
+        if self._size > self.head_bytes and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        # Most heads are here at once, and need no timer.
+        if self._head_timer is None:
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """Count anew for another request on the same connection."""
         self._is_in_head = True
         self._is_read = False
-        if self._head_timer is None:
-            self._await_head()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -75,8 +81,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
-        """The request is here to its end."""
+        """The request is here to its end, which spares its reader a timer where it was here from the first."""
         self._is_read = True
+        self.scope.setdefault("state", {})[BODY_IS_HERE] = True
         self._stop_waiting()
         super().on_message_complete()
 

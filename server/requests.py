@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from db.identifiers import new_id
 from domain.errors import Unauthenticated
 from resolvers.context import RequestFacts
 from server.asking import Asked, asked_of
+from server.http_protocol import BODY_IS_HERE
 from server.negotiation import preferred, weights
 
 GRAPHQL_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID_FIELD = REQUEST_ID_HEADER.lower().encode()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ACCEPTS_KNOWN, _ACCEPT_KNOWN_LENGTH = 200, 500
+"""Clients say what they want in few ways, and each in the same way every time."""
+
 _UTF8 = re.compile(r'charset\s*=\s*"?utf-?8"?')
 
 
@@ -65,9 +72,25 @@ class BodyLimits:
     max_seconds: float
 
 
-def wanted_by(request: Request) -> Wanted:
+class Head:
+    """The fields of a request's head, read once; of a name that stands there several times the first counts."""
+
+    def __init__(self, request: Request) -> None:
+        self._fields: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))
+
+    def get(self, name: bytes) -> str | None:
+        """Return the field of a name in lower case."""
+        value = self._fields.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+def wanted_by(head: Head) -> Wanted:
     """Return which answer a request wants; one that doesn't say gets `application/json`."""
-    header = request.headers.get("accept", "")
+    header = head.get(b"accept") or ""
+    return _known_wanted(header) if len(header) <= _ACCEPT_KNOWN_LENGTH else _wanted(header)
+
+
+def _wanted(header: str) -> Wanted:
     named = preferred(header, (GRAPHQL_JSON, PLAIN_JSON))
     streams = weights(header).get(EVENT_STREAM, 0) > 0
     # Who takes events only reads the status of a refusal, so it has to be a true one.
@@ -75,11 +98,15 @@ def wanted_by(request: Request) -> Wanted:
     return Wanted(named or fallback, is_named=named is not None, streams=streams)
 
 
-def facts_of(request: Request) -> RequestFacts:
+_known_wanted = lru_cache(_ACCEPTS_KNOWN)(_wanted)
+
+
+def facts_of(request: Request, head: Head | None = None) -> RequestFacts:
     """Return the request's id, the client's own where it is one, and its address."""
-    given = request.headers.get(REQUEST_ID_HEADER, "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
-    return RequestFacts(request_id, request.client.host if request.client else None)
+    given = (head or Head(request)).get(_REQUEST_ID_FIELD)
+    request_id = given if given and _REQUEST_ID.fullmatch(given) else str(new_id())
+    client = request.scope.get("client")
+    return RequestFacts(request_id, client[0] if client else None)
 
 
 def bearer_token(header: str | None) -> str | None:
@@ -92,13 +119,14 @@ def bearer_token(header: str | None) -> str | None:
     return token.strip()
 
 
-async def asked_by(request: Request, wanted: Wanted, limits: BodyLimits) -> Asked:
+async def asked_by(request: Request, head: Head, wanted: Wanted, limits: BodyLimits) -> Asked:
     """Return the operation of a request; raise `HttpFailure` or `MalformedRequest` where there is none."""
     if request.method == "POST":
-        return asked_of(_json(await _body(request, limits)))
+        _check_type(head.get(b"content-type") or "")
+        return asked_of(_json(await bounded_body(request, limits, head)))
     # No page can make a browser ask for these types, or send this header, without asking us first: no answer can be
     # had by stealth.
-    is_safe = wanted.is_named or wanted.streams or "authorization" in request.headers
+    is_safe = wanted.is_named or wanted.streams or head.get(b"authorization") is not None
     if not is_safe:
         raise HttpFailure(406, "NOT_ACCEPTABLE", f"A GET accepts {GRAPHQL_JSON} or {PLAIN_JSON}.")
     parameters: dict[str, Any] = dict(request.query_params)
@@ -110,31 +138,48 @@ async def asked_by(request: Request, wanted: Wanted, limits: BodyLimits) -> Aske
     return asked_of(parameters)
 
 
-async def bounded_body(request: Request, limits: BodyLimits) -> bytes:
+async def bounded_body(request: Request, limits: BodyLimits, head: Head | None = None) -> bytes:
     """Return a request's body; raise `HttpFailure` 413 or 408 where it is too large or too slow."""
-    too_large = HttpFailure(413, "BODY_TOO_LARGE", f"A body has at most {limits.max_bytes} bytes.")
-    declared = request.headers.get("content-length", "")
+    declared = (head or Head(request)).get(b"content-length") or ""
     if declared.isdigit() and int(declared) > limits.max_bytes:
-        raise too_large
-    body = bytearray()
+        raise _too_large(limits)
+    # Whoever has it all need not be waited for.
+    is_here = BODY_IS_HERE in request.scope.get("state", ())
     try:
-        async with asyncio.timeout(limits.max_seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limits.max_bytes:
-                    raise too_large
+        async with nullcontext() if is_here else asyncio.timeout(limits.max_seconds):
+            return await _read(request, limits)
     except TimeoutError as error:
         message = f"A body arrives within {limits.max_seconds:g} seconds."
         raise HttpFailure(408, "BODY_TIMEOUT", message, {"Connection": "close"}) from error
-    return bytes(body)
 
 
-async def _body(request: Request, limits: BodyLimits) -> bytes:
-    media_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+async def _read(request: Request, limits: BodyLimits) -> bytes:
+    chunks, size, is_complete = list[bytes](), 0, False
+    while not is_complete:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limits.max_bytes:
+            raise _too_large(limits)
+        chunks.append(chunk)
+        is_complete = not message.get("more_body", False)
+    # One chunk alone is not copied.
+    return b"".join(chunks)
+
+
+def _too_large(limits: BodyLimits) -> HttpFailure:
+    return HttpFailure(413, "BODY_TOO_LARGE", f"A body has at most {limits.max_bytes} bytes.")
+
+
+def _check_type(header: str) -> None:
+    if header == PLAIN_JSON:
+        return
+    media_type, _, parameters = header.lower().partition(";")
     is_utf8 = "charset" not in parameters or _UTF8.search(parameters) is not None
     if media_type.strip() != PLAIN_JSON or not is_utf8:
         raise HttpFailure(415, "UNSUPPORTED_MEDIA_TYPE", "A request's body is application/json in UTF-8.")
-    return await bounded_body(request, limits)
 
 
 def _json(body: bytes) -> Any:

@@ -4,6 +4,7 @@ Port, stores, schema, demo company, HTTP, and back in the opposite order. What i
 `server.app`.
 """
 
+import gc
 import ipaddress
 import os
 import signal
@@ -134,7 +135,17 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            set_aside_what_is_built()
             self._on_started()
+
+
+def set_aside_what_is_built() -> None:
+    """Spare the garbage collector what lives as long as the process: schema, rules and modules, some 200,000 objects.
+
+    Looking through them again and again would take a seventh of a small request's time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

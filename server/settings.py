@@ -215,6 +215,17 @@ class Settings(BaseSettings):
     max_operation_seconds: float = Field(
         default=30, gt=0, le=600, description="Longest query or mutation, from its start to its answer."
     )
+    planner: bool = Field(
+        default=True,
+        description="Whether a query is answered by one statement; without it every field is resolved in Python.",
+    )
+    slow_statement_seconds: float = Field(
+        default=1, gt=0, le=600, description="From which time on a planned query's statement is logged as slow."
+    )
+    debug: bool = Field(
+        default=False,
+        description="Whether each answer tells how it was made, with SQL and times; not for production.",
+    )
     max_body_seconds: float = Field(default=10, gt=0, le=600, description="Longest wait for a whole body.")
     max_streams_per_viewer: int = Field(
         default=50,

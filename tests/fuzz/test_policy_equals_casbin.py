@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from db.tables import OrderRow
 from domain.identifiers import OrganizationId, UserId
 from loaders.selects import HIDDEN_FIELDS, masked_select
-from policies.bindings import Column, GlobalKey, ToOne, TypeBinding, catalog
+from policies.bindings import Column, GlobalKey, ToAny, ToOne, TypeBinding, catalog
 from policies.compiler import Policies
 from policies.readers import default_rulebook
 from policies.roles import Role
@@ -84,7 +84,7 @@ async def answers(
     return {row["id"]: dict(row) for row in result.mappings()}
 
 
-def stored(row: PlainRow, source: Column | GlobalKey | ToOne) -> Any:
+def stored(row: PlainRow, source: Column | GlobalKey | ToOne | ToAny) -> Any:
     column = source.key if isinstance(source, ToOne) else source.column
     return row[str(getattr(column, "name"))]  # noqa: B009  # only columns of tables have names
 
@@ -98,7 +98,7 @@ def check_row(judge: Judge, question: Question, row: PlainRow, seen: dict[str, A
         return 0
     hidden: list[str] = []
     for field in binding.stored_fields:
-        assert isinstance(field.source, Column | GlobalKey | ToOne)
+        assert isinstance(field.source, Column | GlobalKey | ToOne | ToAny)
         if judge.may(viewer, binding.name, row, field.thing):
             assert str(seen[field.name]) == str(stored(row, field.source)), (case, field.thing)
         else:

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from commands.accounts import AddUser, add_user
 from commands.sessions import Sessions
 from commands.transactions import transaction
-from db.engine import Database, PoolLimits, open_database
+from db.engine import Database, open_database
+from db.limits import PoolLimits
 from db.events import Origin
 from db.identifiers import new_id
 from domain.identifiers import OrganizationId, ProjectId, UserId

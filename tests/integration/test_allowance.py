@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from domain.identifiers import ClientId, OrganizationId, SessionId, UserId
 from policies.allowance import Allowance, AllowanceKey, Taken, address_key, viewer_key
+from policies.shared_buckets import LEASE_MOST_TIMES
 from policies.viewer import ClientPass, Viewer
 from server.rate_headers import cost_extension, rate_limit_headers
 from tests.integration.identity_world import redis_client
@@ -173,9 +174,9 @@ async def test_more_than_a_full_bucket_is_refused_until_it_is_full_and_after(red
 async def test_largest_settings_are_counted_exactly(redis: Redis) -> None:
     most = 100_000_000
     async with Allowance(redis, most, 1) as allowance:
-        await allowance.take(LI_WEI, 1)
+        assert await allowance.take(LI_WEI, 1) == Taken(most - 1, most, 1, None)
         (key,) = await stored(redis)
-        assert await stored(redis) == {key: (most - 1) * 10**6}
+        assert await stored(redis) == {key: (most - 1 - LEASE_MOST_TIMES) * 10**6}
         assert (await allowance.take(LI_WEI, most - 1)).retry_after_seconds is None
         assert (await allowance.take(LI_WEI, most)).retry_after_seconds in {most - 1, most}
         assert (most - 2) * 1_000 < await redis.pttl(key) <= most * 1_000
@@ -243,7 +244,8 @@ async def test_redis_that_comes_and_goes_does_not_fill_the_bucket_each_time() ->
 async def test_frozen_redis_is_waited_for_twice_and_then_left_alone_for_a_second() -> None:
     with killable_valkey() as valkey:
         async with redis_client(valkey.url) as client, Allowance(client, 1_000, 1) as allowance:
-            await allowance.take(LI_WEI, 1)
+            # So much that nothing is lent, from which the next could be paid.
+            await allowance.take(LI_WEI, 200)
             valkey.freeze()
             began = time.monotonic()
             await asyncio.gather(*(allowance.take(LI_WEI, 1) for _ in range(20)))

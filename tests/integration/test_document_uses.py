@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
-from db.engine import PoolLimits, open_database
+from db.engine import open_database
+from db.limits import PoolLimits
 from server.document_uses import COUNTED_MOST, DocumentUses
 from tests.integration.document_world import calls, client, digest, own_calls, published, retired
 from tests.integration.identity_world import World, opened_world

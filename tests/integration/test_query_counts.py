@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from asyncio import sleep
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from db.statements import Statements
 from domain.order import OrderAction, OrderState
 from resolvers.orders import mutation_name
-from tests.api import Answer, Api
+from server.settings import Settings
+from tests.api import Answer, Api, running_api
 from tests.integration.order_world import (
     ORDER,
     actor,
@@ -35,6 +37,7 @@ from tests.integration.order_world import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+READERS = ("director", "pm", "worker", "customer")
 GOLDEN = Path(__file__).parent.parent / "golden" / "query_counts.json"
 
 # Each type is asked for at one level only: the same row at two levels is fetched once, and then the count would
@@ -96,13 +99,21 @@ def listening() -> Generator[None]:
     """Hear of every statement; those that run in the context of `statements` are counted, the relay's are not."""
 
     # Any: SQLAlchemy's hook gives the driver's own things.
-    def collect(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    def collect(_connection: Connection | None, _cursor: Any, statement: str, *_: Any) -> None:
         found = _counted.get()
         if found is not None:
             found.append(statement)
 
+    send = Statements.row
+
+    async def row(self: Statements, sql: str, arguments: Sequence[Any]) -> Mapping[str, Any] | None:
+        collect(None, None, sql)
+        return await send(self, sql, arguments)
+
     event.listen(Engine, "before_cursor_execute", collect)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Statements, "row", row)
+        yield
     event.remove(Engine, "before_cursor_execute", collect)
 
 
@@ -158,20 +169,26 @@ async def command_counts(api: Api) -> dict[str, int]:
     return counts
 
 
-async def test_statement_counts_are_those_of_the_golden_file(company: Api) -> None:
-    readers = ("director", "pm", "worker", "customer")
-    await settled(company, *readers, "buyer")
-    # The newest order has all that an order can have, so that a page of one asks for as much as a page of 100.
-    newest = await order_in(
-        company,
-        OrderState.IN_PROGRESS,
-        customerId=organization("C-001"),
-        wbsNodeId=wbs_node("P-001", "1.2.1"),
-        costCodeId=cost_code("5101"),
-    )
-    await take(company, newest, OrderAction.ASSIGN)
-    found = {who: await reading_counts(company, who) for who in readers}
-    found["commands"] = await command_counts(company)
+async def test_statement_counts_are_those_of_the_golden_file(company: Api, company_settings: Settings) -> None:
+    async with running_api(company_settings.model_copy(update={"planner": False})) as interpreting:
+        apis = {"planned": company, "interpreted": interpreting}
+        for api in apis.values():
+            await settled(api, *READERS, "buyer")
+        # The newest order has all that an order can have, so that a page of one asks for as much as a page of 100.
+        newest = await order_in(
+            company,
+            OrderState.IN_PROGRESS,
+            customerId=organization("C-001"),
+            wbsNodeId=wbs_node("P-001", "1.2.1"),
+            costCodeId=cost_code("5101"),
+        )
+        await take(company, newest, OrderAction.ASSIGN)
+        found = {
+            path: {who: await reading_counts(api, who) for who in READERS} for path, api in apis.items()
+        }
+        for path, api in apis.items():
+            found[path]["commands"] = await command_counts(api)
+    assert {count for who in READERS for count in found["planned"][who].values()} == {1}
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("GOLDEN") == "update":
         GOLDEN.write_text(text, "utf-8")

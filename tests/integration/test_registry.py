@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import event
 
-from db.engine import PoolLimits, open_database
+from db.engine import open_database
+from db.limits import PoolLimits
 from domain.errors import Unavailable
 from domain.identifiers import ClientId
 from server.registry import Registry

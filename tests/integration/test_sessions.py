@@ -13,7 +13,8 @@ import pytest_asyncio
 from commands.accounts import DisableUser, SetPassword, disable_user, locked_user, set_password
 from commands.sessions import Sessions, SignedIn
 from commands.transactions import transaction
-from db.engine import PoolLimits, open_database
+from db.engine import open_database
+from db.limits import PoolLimits
 from domain.errors import (
     EomsError,
     InvalidCredentials,

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from db.engine import PoolLimits, open_database
+from db.engine import open_database
+from db.limits import PoolLimits
 from db.sessions import WriteSession
 from domain.errors import Unavailable
 from tests.api import Api

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from server.http_protocol import BoundedHeadProtocol
+from server.http_protocol import BODY_IS_HERE, BoundedHeadProtocol
+from server.requests import BodyLimits, HttpFailure, bounded_body
 
 
 class Strict(BoundedHeadProtocol):
@@ -28,9 +29,21 @@ async def greet(request: Request) -> Response:
     return PlainTextResponse(f"hello {len(await request.body())}")
 
 
+async def read(request: Request) -> Response:
+    """Read as the endpoints do, and say whether all was there from the first."""
+    was_here = BODY_IS_HERE in request.scope["state"]
+    try:
+        body = await bounded_body(request, BodyLimits(max_bytes=100, max_seconds=0.5))
+    except HttpFailure as failed:
+        return PlainTextResponse(failed.code, failed.status)
+    return PlainTextResponse(f"{was_here} {body.decode()}")
+
+
 @asynccontextmanager
 async def connected() -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    app = Starlette(routes=[Route("/", greet, methods=["GET", "POST"])])
+    app = Starlette(
+        routes=[Route("/", greet, methods=["GET", "POST"]), Route("/read", read, methods=["POST"])]
+    )
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=Strict, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())
     while not server.started:
@@ -149,3 +162,34 @@ async def test_body_that_nobody_reads_does_not_lose_the_answer() -> None:
         # The whole request is here, so the connection can be used for the next one.
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await answer(reader)).startswith(b"HTTP/1.1 200 OK")
+
+
+POST_TEN = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([POST_TEN + b"0123456789"], b"True 0123456789"),
+        ([POST_TEN, b"01234", b"56789"], b"False 0123456789"),
+        ([POST_TEN[:20], POST_TEN[20:] + b"0123456789"], b"True 0123456789"),
+        ([POST_TEN + b"01234"], b"BODY_TIMEOUT"),
+        ([POST_TEN.replace(b"10", b"101") + b"x" * 101], b"BODY_TOO_LARGE"),
+    ],
+)
+async def test_body_is_read_whole_whenever_its_parts_arrive_but_not_waited_for_without_end(
+    parts: list[bytes], expected: bytes
+) -> None:
+    async with connected() as (reader, writer):
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(0.05)
+        assert await reader.readuntil(expected)
+
+
+async def test_each_request_on_a_connection_has_a_body_of_its_own() -> None:
+    async with connected() as (reader, writer):
+        writer.write(POST_TEN + b"0123456789" + POST_TEN + b"abcde")
+        await reader.readuntil(b"True 0123456789")
+        writer.write(b"fghij")
+        await reader.readuntil(b" abcdefghij")

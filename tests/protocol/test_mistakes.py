@@ -17,16 +17,18 @@ async def test_our_own_mistake_is_told_by_request_id_and_its_trace_goes_to_the_l
     headers = {"Authorization": f"Bearer {await api.token('director')}", "X-Request-Id": "broken-1"}
     with capture_logs() as logs:
         response = await post(
-            api, {"query": "{ viewer { user { id } } orders(first: 1) { nodes { id } } }"}, **headers
+            api, {"query": "{ viewer { user { id } } orders(first: 1) { nodes { description } } }"}, **headers
         )
     assert response.status_code == 200
     (error,) = response.json()["errors"]
     assert error["message"] == "Something went wrong here."
     assert error["extensions"] == {"code": "INTERNAL", "requestId": "broken-1"}
     assert "description" not in response.text.replace('"message"', "")
-    (entry,) = [each for each in logs if each["log_level"] == "error"]
-    assert (entry["event"], entry["request_id"]) == ("resolver_failed", "broken-1")
-    assert "description" in str(entry["exc_info"])
+    planned, interpreted = [each for each in logs if each["log_level"] == "error"]
+    assert (planned["event"], planned["request_id"]) == ("statement_failed", "broken-1")
+    assert planned["kind"] == "UndefinedColumnError 42703"
+    assert (interpreted["event"], interpreted["request_id"]) == ("resolver_failed", "broken-1")
+    assert "description" in str(interpreted["exc_info"])
 
 
 async def test_command_that_fails_on_our_own_mistake_keeps_nothing(api: Api) -> None:

@@ -51,6 +51,18 @@ async def test_answer_says_what_was_asked_for_and_what_it_used(poor: Api) -> Non
     assert cost["remaining"] == POINTS - cost["actual"]
 
 
+async def test_operation_whose_variables_do_not_fit_costs_its_start_known_or_not(poor: Api) -> None:
+    document = "query ($n: Int!, $of: ID) { orders(first: $n, filter: {projectId: $of}) { nodes { id } } }"
+    headers = {"Authorization": f"Bearer {await poor.token('director')}"}
+    found: list[tuple[int, int, bool]] = []
+    misfit: dict[str, str] = {}
+    for of in (misfit, None, misfit):
+        answer = await poor.send({"query": document, "variables": {"n": 5, "of": of}}, headers)
+        cost = answer.content["extensions"]["cost"]
+        found.append((cost["requested"], cost["actual"], "data" in answer.content))
+    assert found == [(1, 1, False), (6, 6, True), (6, 1, False)]
+
+
 async def test_what_was_not_used_comes_back(poor: Api) -> None:
     empty = '{ orders(first: 100, filter: {search: "no such order anywhere"}) { nodes { id } } }'
     for document in (empty, "{ __typename }"):

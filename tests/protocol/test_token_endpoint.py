@@ -21,7 +21,8 @@ from structlog.testing import capture_logs
 from commands.client_tokens import ClientTokens
 from commands.clients import NewSecret, RotateSecret, rotate_secret
 from commands.transactions import transaction
-from db.engine import Database, PoolLimits, open_database
+from db.engine import Database, open_database
+from db.limits import PoolLimits
 from db.events import Origin
 from policies.throttle import SignInThrottle
 from policies.tokens import ClientClaims

@@ -1,0 +1,317 @@
+"""How does one object become JSON in a statement, with all that is selected below it?
+
+Rows are read as everywhere: masked columns, labelled by field name, of the rows in scope (`page`). An object is made of
+one such row; what hangs on it is a lateral join with one column of JSON, `j`, and one of points, `c`. Lists are left to
+`planner.lists`, root fields to `planner.roots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    SelectionSetNode,
+)
+from sqlalchemy import (
+    Column as TableColumn,
+)
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+)
+
+from loaders.cursors import SortKey
+from loaders.paging import PageArguments
+from loaders.rows import nested_keys
+from loaders.selects import HIDDEN_FIELDS, type_column
+from planner import lists
+from planner.arguments import Asked, Site, Unplannable
+from planner.collecting import Collector, Fields, below
+from planner.finishing import MARK, Finisher, completion
+from planner.json_sql import Json, api_value, global_id_text, json_object, or_gap
+from planner.parts import Part, joined, object_type
+from planner.points import Points, summed
+from planner.tariff import Tariff
+from policies.bindings import (
+    Catalog,
+    Column,
+    Computed,
+    FieldBinding,
+    GlobalKey,
+    HiddenFields,
+    ToAny,
+    ToMany,
+    ToOne,
+    TypeBinding,
+)
+from policies.compiler import Policy
+
+KEY = "_key"
+"""The label of a row's own id, unmasked: for joins, never for an answer."""
+
+_FIELDS_LIMIT = 2_000
+"""How many fields a statement has at most, each fragment counted where it is spread."""
+
+
+@dataclass
+class Builder:
+    """Builds one statement; remembers which parameters it has and what Python has to finish."""
+
+    collector: Collector
+    catalog: Catalog
+    policy: Policy
+    tariff: Tariff
+    asked: Mapping[int, tuple[Site, Asked]]
+    largest_page: int
+    orders: dict[int, tuple[SortKey, ...]] = field(default_factory=dict[int, tuple[SortKey, ...]])
+    """The order of each list, by its site."""
+
+    finishers: list[Finisher] = field(default_factory=list[Finisher])
+    finished_paths: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    reads_rows: bool = False
+    """Whether there is anything to ask the database."""
+
+    _path: list[str] = field(default_factory=list[str])
+    _known_fields: dict[tuple[object, ...], Fields] = field(default_factory=dict[tuple[object, ...], Fields])
+    _names: int = 0
+    _fields: int = 0
+
+    def name(self) -> str:
+        """Return a name that nothing else in the statement has."""
+        self._names += 1
+        return f"q{self._names}"
+
+    @contextmanager
+    def at(self, *keys: str) -> Iterator[None]:
+        """Say under which response keys what is built now stands."""
+        self._path += keys
+        try:
+            yield
+        finally:
+            del self._path[len(self._path) - len(keys) :]
+
+    def site(self, nodes: Sequence[FieldNode]) -> tuple[Site, Asked]:
+        """Return the site of a field with arguments, and what is asked there."""
+        return self.asked[id(nodes[0])]
+
+    def fields(self, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> Fields:
+        """Return what is asked of an object of type `kind`."""
+        key = (kind.name, *map(id, selections))
+        if key not in self._known_fields:
+            self._known_fields[key] = self.collector.fields(kind, selections)
+        return self._known_fields[key]
+
+    def object_type(self, name: str) -> GraphQLObjectType:
+        """Return a type of the schema that is bound to a table."""
+        kind = self.collector.schema.get_type(name)
+        assert isinstance(kind, GraphQLObjectType), "tables are bound to object types"
+        return kind
+
+    # -- rows
+
+    def needs(self, binding: TypeBinding, fields: Fields) -> dict[str, ColumnElement[Any]]:
+        """Return the masked columns that the fields of an object are made of, by label."""
+        found: dict[str, ColumnElement[Any]] = {}
+        for nodes in fields.values():
+            name = nodes[0].name.value
+            bound = binding.by_api_name.get(name)
+            match bound and bound.source:
+                case Column() | GlobalKey() | ToOne():
+                    assert bound is not None
+                    found[bound.name] = self.policy.masked(binding, bound.name)
+                case ToAny(type_name):
+                    assert bound is not None
+                    found[bound.name] = self.policy.masked(binding, bound.name)
+                    found[type_column(bound)] = type_name
+                case HiddenFields():
+                    found[HIDDEN_FIELDS] = self.policy.hidden_fields(binding)
+                case _:
+                    pass
+        return found
+
+    def page(
+        self, binding: TypeBinding, columns: Mapping[str, ColumnElement[Any]], *outer: FromClause
+    ) -> Select[Any]:
+        """Return the SELECT of the readable rows of a type with these columns, beside what surrounds it."""
+        self.reads_rows = True
+        return (
+            select(binding.column("id").label(KEY), *(column.label(name) for name, column in columns.items()))
+            .select_from(binding.row)
+            .where(self.policy.rows(binding.thing, binding.row))
+            .correlate(*outer)
+        )
+
+    def one(
+        self,
+        type_name: str,
+        selections: Sequence[SelectionSetNode],
+        condition: ColumnElement[bool],
+        *outer: FromClause,
+    ) -> tuple[FromClause, Points]:
+        """Return the join of the one readable row for which a condition holds, and what it costs where it is there."""
+        kind, binding = self.object_type(type_name), self.catalog.types[type_name]
+        fields = self.fields(kind, selections)
+        page = self.page(binding, self.needs(binding, fields), *outer).where(condition).subquery(self.name())
+        part = self.object(kind, fields, page)
+        statement = select(part.json.label("j"), part.points.sql.label("c")).select_from(
+            joined(page, part.joins)
+        )
+        lateral = statement.lateral(self.name())
+        points = Points(0, (lateral.c.c,)) if part.points.counted else part.points
+        return lateral, points
+
+    # -- objects
+
+    def object(self, kind: GraphQLObjectType, fields: Fields, row: FromClause) -> Part:
+        """Return the object that a row of its type makes; raise `Unplannable` where the statement becomes too long."""
+        self._fields += len(fields)
+        if self._fields > _FIELDS_LIMIT:
+            raise Unplannable(f"more than {_FIELDS_LIMIT} fields")
+        binding = self.catalog.types[kind.name]
+        members: dict[str, Json] = {}
+        joins: list[FromClause] = []
+        points: list[Points] = []
+        for key, nodes in fields.items():
+            with self.at(key):
+                part = self._member(kind, binding, nodes, row)
+            members[key] = part.json
+            joins += part.joins
+            points += [part.points, self.asked_points(kind, nodes)]
+        return Part(json_object(members), summed(points), tuple(joins))
+
+    def asked_points(self, kind: GraphQLNamedType, nodes: Sequence[FieldNode]) -> Points:
+        """Return what it costs to ask a field of one object."""
+        price = self.tariff.price(kind, nodes[0].name.value)
+        return Points(price.asked if price else 0)
+
+    def each_points(self, kind: GraphQLNamedType, nodes: Sequence[FieldNode]) -> Points:
+        """Return what each object costs that comes back in a field, without what is in it."""
+        price = self.tariff.price(kind, nodes[0].name.value)
+        return Points(price.each if price else 0)
+
+    def _member(
+        self, kind: GraphQLObjectType, binding: TypeBinding, nodes: list[FieldNode], row: FromClause
+    ) -> Part:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return Part(literal(kind.name, Text()))
+        bound, definition = binding.by_api_name[name], kind.fields[name]
+        match bound.source:
+            case Column():
+                return self._column(binding, bound, definition, row)
+            case GlobalKey():
+                return Part(global_id_text(kind.name, row.c[bound.name]))
+            case HiddenFields():
+                return Part(row.c[HIDDEN_FIELDS])
+            case ToOne(_, target):
+                return self._to_one(kind, nodes, target, row.c[bound.name], row)
+            case ToAny(_, _, targets):
+                return self._to_any(kind, nodes, targets, row, bound)
+            case ToMany() as source:
+                return self._to_many(kind, nodes, source, row)
+            case Computed() as source:
+                return self._computed(nodes, source, definition, row)
+
+    def _column(
+        self, binding: TypeBinding, bound: FieldBinding, definition: GraphQLField, row: FromClause
+    ) -> Part:
+        value = api_value(row.c[bound.name])
+        column = self.policy.masked(binding, bound.name)
+        is_never_null = isinstance(column, TableColumn) and not column.nullable
+        if isinstance(definition.type, GraphQLNonNull) and not is_never_null:
+            return Part(or_gap(func.to_json(value)))
+        return Part(value)
+
+    def _to_one(
+        self,
+        kind: GraphQLObjectType,
+        nodes: list[FieldNode],
+        target: str,
+        key: ColumnElement[Any],
+        row: FromClause,
+    ) -> Part:
+        found, points = self.one(target, below(nodes), self.catalog.types[target].column("id") == key, row)
+        is_never_null = isinstance(kind.fields[nodes[0].name.value].type, GraphQLNonNull)
+        points = (points + self.each_points(kind, nodes)).where(found.c.j.is_not(None))
+        return Part(or_gap(found.c.j) if is_never_null else found.c.j, points, (found,))
+
+    def _to_any(
+        self,
+        kind: GraphQLObjectType,
+        nodes: list[FieldNode],
+        targets: Sequence[str],
+        row: FromClause,
+        bound: FieldBinding,
+    ) -> Part:
+        named, key = row.c[type_column(bound)], row.c[bound.name]
+        each = self.each_points(kind, nodes)
+        return self.any_of({target: named == target for target in targets}, below(nodes), key, each, row)
+
+    def any_of(
+        self,
+        targets: Mapping[str, ColumnElement[bool]],
+        selections: Sequence[SelectionSetNode],
+        key: ColumnElement[Any],
+        each: Points,
+        *outer: FromClause,
+    ) -> Part:
+        """Return the row with this key of that type whose condition holds; null where none does."""
+        joins: list[FromClause] = []
+        points: list[Points] = []
+        for target, is_meant in targets.items():
+            condition = (self.catalog.types[target].column("id") == key) & is_meant
+            found, inner = self.one(target, selections, condition, *outer)
+            joins.append(found)
+            points.append((inner + each).where(found.c.j.is_not(None)))
+        json = func.coalesce(*(join.c.j for join in joins)) if joins else null()
+        return Part(json, summed(points), tuple(joins))
+
+    def _to_many(
+        self, kind: GraphQLObjectType, nodes: list[FieldNode], source: ToMany, row: FromClause
+    ) -> Part:
+        binding = self.catalog.types[source.target]
+        condition = source.key == row.c[KEY]
+        definition = kind.fields[nodes[0].name.value]
+        if not definition.args:
+            found = lists.short_list(
+                self, nodes, binding, source, condition, self.each_points(kind, nodes), row
+            )
+        else:
+            site, asked = self.site(nodes)
+            assert isinstance(asked, PageArguments), "the site of a relation asks for a page"
+            listing = lists.Listed(binding, nested_keys(source, binding), (condition,), asked, site.prefix)
+            self.orders[id(site.node)] = listing.keys
+            connection = object_type(definition)
+            found = lists.connection(self, connection, below(nodes), listing, row)
+        return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+
+    def _computed(
+        self, nodes: list[FieldNode], source: Computed, definition: GraphQLField, row: FromClause
+    ) -> Part:
+        facts = source.facts(self.policy)
+        found = facts.subquery(self.name())
+        types = {column.name: column.type for column in found.c}
+        members = {MARK: literal_column(str(len(self.finishers)))} | {
+            name: api_value(found.c[name]) for name in types
+        }
+        of_row = select(json_object(members).label("j")).select_from(found).where(found.c.id == row.c[KEY])
+        lateral = of_row.correlate(row).lateral(self.name())
+        complete = completion(self.collector, definition.type, below(nodes))
+        self.finishers.append(Finisher(source, types, complete))
+        self.finished_paths.add(tuple(self._path))
+        return Part(lateral.c.j, Points(), (lateral,))

@@ -1,0 +1,308 @@
+"""How does a list become JSON in a statement: whole where it's short by nature, page by page where it's a connection?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphql import FieldNode, GraphQLObjectType, SelectionSetNode
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Text,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from loaders.cursors import SortKey, sort_column
+from loaders.paging import PageArguments, bounds, ordering
+from planner.collecting import Fields, below
+from planner.json_sql import Json, cursor_text, json_list, json_object
+from planner.parts import Part, joined, object_type
+from planner.points import Points, summed
+from policies.bindings import Computed, ToAny, ToMany, ToOne, TypeBinding
+
+if TYPE_CHECKING:
+    from planner.building import Builder
+
+_RANK = "_rank"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list and the page of it that is asked for."""
+
+    binding: TypeBinding
+    keys: tuple[SortKey, ...]
+    conditions: tuple[ColumnElement[bool], ...]
+    page: PageArguments
+    prefix: str
+
+    def parameter(self, name: str) -> ColumnElement[int]:
+        """Return a parameter of the page."""
+        return bindparam(self.prefix + name, type_=Integer())
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is selected of a connection, and what of its rows that takes."""
+
+    fields: Fields
+    node_kind: GraphQLObjectType
+    columns: Mapping[str, ColumnElement[Any]]
+    has_rows: bool
+    has_cursors: bool
+    has_place: bool
+    has_joins: bool
+
+
+def short_list(
+    builder: Builder,
+    nodes: Sequence[FieldNode],
+    binding: TypeBinding,
+    source: ToMany,
+    condition: ColumnElement[bool],
+    each: Points,
+    *outer: FromClause,
+) -> FromClause:
+    """Return the join of a list that is given whole, as an array."""
+    kind = builder.object_type(source.target)
+    fields = builder.fields(kind, below(nodes))
+    ordered = builder.page(binding, builder.needs(binding, fields), *outer).where(condition)
+    row_number = func.row_number().over(order_by=[source.order, binding.column("id")])
+    rows = ordered.add_columns(row_number.label(_RANK)).subquery(builder.name())
+    part = builder.object(kind, fields, rows)
+    points = (part.points + each).over(func.count(), None)
+    return _joined_select(rows, [part], {"j": json_list(part.json, rows.c[_RANK]), "c": points.sql}).lateral(
+        builder.name()
+    )
+
+
+def connection(
+    builder: Builder,
+    kind: GraphQLObjectType,
+    selections: Sequence[SelectionSetNode],
+    listed: Listed,
+    *outer: FromClause,
+) -> FromClause:
+    """Return the join of a page of a list, with what is asked about the list, as an object."""
+    wanted = _wanted(builder, kind, selections, listed)
+    if not wanted.has_rows:
+        members = {key: _of_list(builder, kind, nodes, listed, outer) for key, nodes in wanted.fields.items()}
+        points = summed(builder.asked_points(kind, nodes) for nodes in wanted.fields.values())
+        return select(json_object(members).label("j"), points.sql.label("c")).lateral(builder.name())
+    rows = _rows(builder, listed, wanted, outer)
+    page = _Page(builder, kind, listed, wanted, rows)
+    parts: list[Part] = []
+    columns: dict[str, ColumnElement[Any]] = {}
+    points = Points()
+    for index, (key, nodes) in enumerate(wanted.fields.items()):
+        points += builder.asked_points(kind, nodes)
+        if nodes[0].name.value in {"nodes", "edges"}:
+            with builder.at(key):
+                part, below_points = page.row(nodes)
+            parts.append(part)
+            columns[f"m{index}"] = json_list(part.json, page.order, page.only)
+            points += below_points.over(page.count, page.only)
+        elif nodes[0].name.value == "pageInfo":
+            columns |= page.place(f"m{index}", nodes)
+    aggregated = _joined_select(rows, parts, {**columns, "c": points.sql}).subquery(builder.name())
+    members: dict[str, Json] = {}
+    for index, (key, nodes) in enumerate(wanted.fields.items()):
+        of_rows = page.member(f"m{index}", nodes, aggregated)
+        members[key] = _of_list(builder, kind, nodes, listed, outer) if of_rows is None else of_rows
+    return select(json_object(members).label("j"), aggregated.c.c.label("c")).lateral(builder.name())
+
+
+def _wanted(
+    builder: Builder, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode], listed: Listed
+) -> _Wanted:
+    fields = builder.fields(kind, selections)
+    binding = listed.binding
+    node_kind = builder.object_type(binding.name)
+    edge_kind = object_type(kind.fields["edges"])
+    columns: dict[str, ColumnElement[Any]] = {}
+    names = {nodes[0].name.value for nodes in fields.values()}
+    has_cursors, has_joins = "pageInfo" in names, False
+    for nodes in fields.values():
+        selected = below(nodes)
+        if nodes[0].name.value == "edges":
+            of_edge = builder.fields(edge_kind, selected)
+            has_cursors |= any(each[0].name.value == "cursor" for each in of_edge.values())
+            asked = [each for each in of_edge.values() if each[0].name.value == "node"]
+        else:
+            asked = [nodes] if nodes[0].name.value == "nodes" else []
+        for each in asked:
+            of_node = builder.fields(node_kind, below(each))
+            columns |= builder.needs(binding, of_node)
+            has_joins |= _has_joins(binding, of_node)
+    has_rows = bool(names & {"nodes", "edges", "pageInfo"})
+    return _Wanted(fields, node_kind, columns, has_rows, has_cursors, "pageInfo" in names, has_joins)
+
+
+def _has_joins(binding: TypeBinding, fields: Fields) -> bool:
+    sources = (binding.by_api_name.get(nodes[0].name.value) for nodes in fields.values())
+    return any(each and isinstance(each.source, ToOne | ToAny | ToMany | Computed) for each in sources)
+
+
+def _rows(builder: Builder, listed: Listed, wanted: _Wanted, outer: Sequence[FromClause]) -> FromClause:
+    """Return the rows of the page as they are read: with one more than it has, where it matters whether there is more.
+
+    The parameter of LIMIT is unknown when PostgreSQL makes its plan. The constant below it says that it is small.
+    """
+    columns = dict(wanted.columns)
+    if wanted.has_cursors:
+        columns |= {sort_column(index): key.expression for index, key in enumerate(listed.keys)}
+    few = (
+        builder.page(listed.binding, columns, *outer)
+        .where(*listed.conditions, *bounds(listed.keys, listed.page, listed.prefix))
+        .order_by(*ordering(listed.keys, is_backward=listed.page.is_backward))
+        .limit(literal_column(str(builder.largest_page + 1)))
+        .subquery(builder.name())
+    )
+    page = select(few).limit(listed.parameter("read" if wanted.has_place else "size"))
+    if wanted.has_place or wanted.has_joins or listed.page.is_backward:
+        # Joins may change the order of rows.
+        page = page.add_columns(func.row_number().over().label(_RANK))
+    return page.subquery(builder.name())
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The rows of a page, and how an aggregate over them makes what a connection tells."""
+
+    builder: Builder
+    kind: GraphQLObjectType
+    listed: Listed
+    wanted: _Wanted
+    rows: FromClause
+
+    @property
+    def order(self) -> ColumnElement[Any] | None:
+        """Return in which order rows stand in the page, null for the order in which they come."""
+        if _RANK not in self.rows.c:
+            return None
+        rank = self.rows.c[_RANK]
+        return rank.desc() if self.listed.page.is_backward else rank.asc()
+
+    @property
+    def only(self) -> ColumnElement[bool] | None:
+        """Return which rows belong to the page, null where all do."""
+        return self.rows.c[_RANK] <= self.listed.parameter("size") if self.wanted.has_place else None
+
+    @property
+    def count(self) -> ColumnElement[Any]:
+        """Return how many rows the page has."""
+        return func.count() if self.only is None else func.count().filter(self.only)
+
+    @property
+    def cursor(self) -> ColumnElement[Any]:
+        """Return the cursor of a row."""
+        keys = self.listed.keys
+        return cursor_text(keys, [self.rows.c[sort_column(index)] for index in range(len(keys))])
+
+    def row(self, nodes: Sequence[FieldNode]) -> tuple[Part, Points]:
+        """Return what `nodes` or `edges` hold for one row, and what that costs."""
+        builder, each = self.builder, self.builder.each_points(self.kind, nodes)
+        if nodes[0].name.value == "nodes":
+            part = builder.object(
+                self.wanted.node_kind, builder.fields(self.wanted.node_kind, below(nodes)), self.rows
+            )
+            return part, part.points + each
+        part = self._edge(nodes)
+        return part, part.points + each
+
+    def _edge(self, nodes: Sequence[FieldNode]) -> Part:
+        builder, kind = self.builder, object_type(self.kind.fields["edges"])
+        members: dict[str, Json] = {}
+        joins: list[FromClause] = []
+        points = Points()
+        for key, inner in builder.fields(kind, below(nodes)).items():
+            match inner[0].name.value:
+                case "cursor":
+                    members[key] = self.cursor
+                case "node":
+                    node_kind = self.wanted.node_kind
+                    with builder.at(key):
+                        part = builder.object(node_kind, builder.fields(node_kind, below(inner)), self.rows)
+                    members[key] = part.json
+                    joins += part.joins
+                    points += part.points + builder.each_points(kind, inner)
+                case _:
+                    members[key] = literal(kind.name, Text())
+        return Part(json_object(members), points, tuple(joins))
+
+    def place(self, name: str, nodes: Sequence[FieldNode]) -> dict[str, ColumnElement[Any]]:
+        """Return the aggregates that page information is made of."""
+        rank, is_backward = self.rows.c[_RANK], self.listed.page.is_backward
+        has_more = func.count() > self.listed.parameter("size")
+        cursors = {
+            order: _first(self.cursor, way, self.only)
+            for order, way in (("nearest", rank.asc()), ("furthest", rank.desc()))
+        }
+        start, end = ("furthest", "nearest") if is_backward else ("nearest", "furthest")
+        found: dict[str, ColumnElement[Any]] = {
+            "hasNextPage": _constant(self.listed.page.before is not None) if is_backward else has_more,
+            "hasPreviousPage": has_more if is_backward else _constant(self.listed.page.after is not None),
+            "startCursor": cursors[start],
+            "endCursor": cursors[end],
+        }
+        kind = object_type(self.kind.fields["pageInfo"])
+        fields = self.builder.fields(kind, below(nodes))
+        names = {each[0].name.value for each in fields.values()}
+        return {f"{name}_{each}": found[each] for each in found if each in names}
+
+    def member(self, name: str, nodes: Sequence[FieldNode], aggregated: FromClause) -> Json | None:
+        """Return what an aggregate over the rows has made of a field; null for a field that isn't about them."""
+        if name in aggregated.c:
+            return aggregated.c[name]
+        if nodes[0].name.value != "pageInfo":
+            return None
+        kind = object_type(self.kind.fields["pageInfo"])
+        members: dict[str, Json] = {}
+        for key, inner in self.builder.fields(kind, below(nodes)).items():
+            field = inner[0].name.value
+            members[key] = (
+                literal(kind.name, Text()) if field == "__typename" else aggregated.c[f"{name}_{field}"]
+            )
+        return json_object(members)
+
+
+def _of_list(
+    builder: Builder,
+    kind: GraphQLObjectType,
+    nodes: Sequence[FieldNode],
+    listed: Listed,
+    outer: Sequence[FromClause],
+) -> Json:
+    """Return what is told of the whole list."""
+    if nodes[0].name.value == "__typename":
+        return literal(kind.name, Text())
+    assert nodes[0].name.value == "totalCount", "connections have no other field"
+    counted = builder.page(listed.binding, {}, *outer).where(*listed.conditions)
+    return counted.with_only_columns(func.count(type_=BigInteger())).correlate(*outer).scalar_subquery()
+
+
+def _first(
+    value: ColumnElement[Any], order: ColumnElement[Any], only: ColumnElement[bool] | None
+) -> ColumnElement[Any]:
+    collected = func.array_agg(aggregate_order_by(value, order))
+    kept = collected if only is None else collected.filter(only)
+    return kept[1]
+
+
+def _constant(value: bool) -> ColumnElement[bool]:  # a value, not a choice
+    return literal(value, Boolean())
+
+
+def _joined_select(rows: FromClause, parts: Sequence[Part], columns: Mapping[str, ColumnElement[Any]]) -> Any:
+    joins = [join for part in parts for join in part.joins]
+    return select(*(column.label(name) for name, column in columns.items())).select_from(joined(rows, joins))

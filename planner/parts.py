@@ -1,0 +1,37 @@
+"""What is a piece of a statement that makes JSON, and how are pieces put together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from graphql import GraphQLField, GraphQLNamedType, GraphQLObjectType, get_named_type
+from sqlalchemy import FromClause, true
+
+from planner.json_sql import Json
+from planner.points import Points
+
+
+@dataclass(frozen=True)
+class Part:
+    """JSON in the scope of a SELECT, with what has to be joined to it and what it costs."""
+
+    json: Json
+    points: Points = Points()
+    joins: tuple[FromClause, ...] = ()
+
+
+def joined(row: FromClause, joins: Iterable[FromClause]) -> FromClause:
+    """Return a row with all that hangs on it."""
+    for each in joins:
+        row = row.outerjoin(each, true())
+    return row
+
+
+def object_type(definition: GraphQLField) -> GraphQLObjectType:
+    """Return the object type of what a field holds, in lists or not."""
+    # graphql-core leaves open what lists and non-nulls hold.
+    kind = get_named_type(cast("GraphQLNamedType", definition.type))
+    assert isinstance(kind, GraphQLObjectType), "only asked where it holds one"
+    return kind

@@ -1,0 +1,352 @@
+"""Which statement answers this query? Compiled once for each document, viewer shape and shape of its arguments.
+
+A plan holds no value of anybody's: ids, cursors, filters and page sizes are parameters, filled for each request
+(`Plans.ready`). What can't be planned raises `Unplannable` with the reason, and is the interpreter's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    get_named_type,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from sqlalchemy import BindParameter, Select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+
+from domain.errors import MalformedRequest
+from loaders.cursors import SortKey
+from planner.arguments import (
+    Asked,
+    Asking,
+    Site,
+    Sites,
+    Unplannable,
+    deciding_variables,
+    parameter_values,
+)
+from planner.building import Builder
+from planner.collecting import Collector, below
+from planner.finishing import Finisher, Tree, finished, tree_of
+from planner.json_sql import GAP
+from planner.parts import object_type
+from planner.remembered import Remembered
+from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER, query_select, row_select
+from planner.selection import Path, forbidden_paths
+from planner.tariff import Tariff
+from policies.bindings import Catalog
+from policies.compiler import Policy
+from policies.viewer import Viewer
+
+_OUTLINES = 2_000
+_PLANS = 2_000
+_PLANS_CHARACTERS = 20_000_000
+"""Bounds of what is remembered: the texts of all statements together, and how many there are."""
+
+_GAP = GAP.encode()
+_DIALECT = asyncpg_dialect()
+
+# Any: parameters are of whatever types the columns are that they're compared with.
+_Bind = Callable[[Any], Any]
+_Make = Callable[[Builder], Select[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """SQL with numbered parameters, and how their values are made of named ones."""
+
+    sql: str
+    names: tuple[str, ...]
+    binds: tuple[_Bind | None, ...]
+    constants: Mapping[str, Any]
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the values in the statement's order, as the driver takes them."""
+        found = {**self.constants, **values}
+        return [
+            found[name] if bind is None else bind(found[name])
+            for name, bind in zip(self.names, self.binds, strict=True)
+        ]
+
+
+def rendered(select: Select[Any]) -> Statement:
+    """Return a SELECT as text with numbered parameters; literals in it are parameters too."""
+    compiled = select.compile(dialect=_DIALECT)
+    names = tuple(compiled.positiontup or ())
+    binds: dict[str, BindParameter[Any]] = compiled.binds
+    return Statement(
+        compiled.string,
+        names,
+        tuple(binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in names),
+        {name: binds[name].effective_value for name in names if not binds[name].required},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What of an operation depends on nothing but viewer shape and the variables of its directives."""
+
+    operation: OperationDefinitionNode
+    collector: Collector
+    policy: Policy
+    sites: tuple[Site, ...]
+    asked_once: tuple[Asked | None, ...]
+    forbidden: Sequence[Path]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A statement that answers a query for every viewer of a shape."""
+
+    outline: Outline
+    """Kept with its plan, whose key has its id: an id alone could be another's later."""
+
+    statement: Statement
+    orders: Sequence[Sequence[SortKey]]
+    """For each site of the outline the order of its list, empty for one that is no list."""
+
+    tree: Tree
+    finishers: Sequence[Finisher]
+    seconds: float
+    """How long it took to make it."""
+
+    def answer(self, data: bytes, viewer: Viewer, *at: str) -> bytes:
+        """Return the response's data, or what of it stands at a key; raise `Unplannable` where null is that may not be."""
+        if _GAP in data:
+            raise Unplannable("null stands where the schema has none")
+        tree = self.tree
+        for key in at:
+            tree = tree.get(key, {})
+        return finished(data, tree, self.finishers, viewer) if tree else data
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A plan with the values of one request."""
+
+    plan: Plan
+    arguments: Sequence[Any]
+    forbidden: Sequence[Path]
+    """Response paths of fields that this viewer can see on no row."""
+
+
+@dataclass(frozen=True)
+class Payloads:
+    """Plans the payloads of one mutation for one viewer."""
+
+    plans: Plans
+    outline: Outline
+    asked: Sequence[Asked]
+    viewer: Viewer
+
+    def ready(self, root_key: str, type_name: str, key: UUID) -> Ready:
+        """Return the plan of the object with this id in the payload at `root_key`; raise `Unplannable`."""
+        plan = self.plans.payload(self.outline, self.asked, root_key, type_name)
+        values = _values(plan, self.asked, self.viewer)
+        return Ready(plan, plan.statement.arguments({**values, "key": key}), self.outline.forbidden)
+
+
+@dataclass
+class PlanCounts:
+    """How often plans were found and made."""
+
+    found: int = 0
+    made: int = 0
+    seconds_making: float = 0
+
+
+@dataclass
+class Plans:
+    """The plans of one schema; `questions` make questions of the arguments of root fields."""
+
+    schema: GraphQLSchema
+    catalog: Catalog
+    questions: Mapping[str, Asking]
+    largest_page: int
+    counts: PlanCounts = field(default_factory=PlanCounts)
+
+    def __post_init__(self) -> None:
+        self._tariff = Tariff(self.schema, self.catalog)
+        self._outlines = Remembered[Hashable, Outline](_OUTLINES, _OUTLINES)
+        self._plans = Remembered[Hashable, Plan](_PLANS, _PLANS_CHARACTERS)
+        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](
+            _OUTLINES, _OUTLINES
+        )
+
+    def __len__(self) -> int:
+        """Return how many plans are remembered."""
+        return len(self._plans)
+
+    def ready(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        viewer: Viewer,
+        policy: Policy,
+    ) -> Ready:
+        """Return the plan of a validated query for a viewer, with his values; raise `Unplannable`."""
+        outline, asked = self._asked(operation, fragments, variables, policy)
+        plan = self._plan(outline, asked, (), lambda builder: query_select(builder, operation))
+        values = _values(plan, asked, viewer)
+        return Ready(plan, plan.statement.arguments(values), outline.forbidden)
+
+    def payloads(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        viewer: Viewer,
+        policy: Policy,
+    ) -> Payloads:
+        """Return what plans the payloads of a validated mutation; raise `Unplannable`."""
+        outline, asked = self._asked(operation, fragments, variables, policy)
+        return Payloads(self, outline, asked, viewer)
+
+    def payload(
+        self, outline: Outline, asked: Sequence[Asked], root_key: str, type_name: str
+    ) -> Plan:
+        """Return the plan of what is asked of the object of a mutation's field."""
+        root = self.schema.mutation_type
+        assert root is not None, "the schema has mutations"
+
+        def make(builder: Builder) -> Select[Any]:
+            nodes = builder.fields(root, [outline.operation.selection_set])[root_key]
+            kind = object_type(root.fields[nodes[0].name.value])
+            members = {
+                key: inner
+                for key, inner in builder.fields(kind, below(nodes)).items()
+                if inner[0].name.value in kind.fields
+                and str(get_named_type(kind.fields[inner[0].name.value].type)) == type_name
+            }
+            return row_select(builder, type_name, members)
+
+        return self._plan(outline, asked, (root_key, type_name), make)
+
+    def _asked(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        policy: Policy,
+    ) -> tuple[Outline, list[Asked]]:
+        coerced = _coerced(self.schema, operation, variables)
+        outline = self._outline(operation, fragments, variables, coerced, policy)
+        return outline, [
+            site.asked(coerced, self.largest_page) if once is None else once
+            for site, once in zip(outline.sites, outline.asked_once, strict=True)
+        ]
+
+    def _plan(
+        self, outline: Outline, asked: Sequence[Asked], place: tuple[str, ...], make: _Make
+    ) -> Plan:
+        key = (id(outline), place, *(each.shape for each in asked))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._made(outline, asked, make)
+            self._plans.put(key, plan, len(plan.statement.sql))
+        else:
+            self.counts.found += 1
+        return plan
+
+    def _outline(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        coerced: VariableValues,
+        policy: Policy,
+    ) -> Outline:
+        known = self._deciding.get(id(operation))
+        if known is None:
+            known = operation, deciding_variables(operation, *fragments.values())
+            self._deciding.put(id(operation), known)
+        decided = tuple(coerced.coerced.get(name) for name in known[1])
+        key = (id(operation), id(policy), decided)
+        outline = self._outlines.get(key)
+        if outline is None:
+            collector = Collector(self.schema, fragments, coerced)
+            outline = self._outlined(operation, collector, variables, policy)
+            self._outlines.put(key, outline)
+        return outline
+
+    def _outlined(
+        self,
+        operation: OperationDefinitionNode,
+        collector: Collector,
+        variables: Mapping[str, Any],
+        policy: Policy,
+    ) -> Outline:
+        sites = Sites(collector, self.catalog, self.questions).of(operation)
+        nothing = VariableValues({}, {})
+        return Outline(
+            operation,
+            collector,
+            policy,
+            sites,
+            tuple(None if site.has_variables else site.asked(nothing, self.largest_page) for site in sites),
+            forbidden_paths(self.schema, operation, collector.fragments, variables, policy, self.catalog),
+        )
+
+    def _made(self, outline: Outline, asked: Sequence[Asked], make: _Make) -> Plan:
+        began = time.perf_counter()
+        builder = Builder(
+            outline.collector,
+            self.catalog,
+            outline.policy,
+            self._tariff,
+            {id(site.node): (site, each) for site, each in zip(outline.sites, asked, strict=True)},
+            self.largest_page,
+        )
+        try:
+            statement = rendered(make(builder))
+        except RecursionError as error:
+            raise Unplannable("nested too deeply") from error
+        except MalformedRequest as error:
+            raise Unplannable("an argument can't be taken") from error
+        if not builder.reads_rows:
+            raise Unplannable("nothing to read")
+        seconds = time.perf_counter() - began
+        self.counts.made += 1
+        self.counts.seconds_making += seconds
+        orders = [builder.orders.get(id(site.node), ()) for site in outline.sites]
+        return Plan(outline, statement, orders, tree_of(builder.finished_paths), builder.finishers, seconds)
+
+
+def _coerced(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> VariableValues:
+    definitions = operation.variable_definitions
+    if not definitions:
+        return VariableValues({}, {})
+    try:
+        coerced = get_variable_values(schema, definitions, dict(variables), max_errors=1)
+    except GraphQLError as error:
+        raise Unplannable("a variable can't be taken") from error
+    if isinstance(coerced, list):
+        raise Unplannable("a variable can't be taken")
+    return coerced
+
+
+def _values(plan: Plan, asked: Sequence[Asked], viewer: Viewer) -> dict[str, Any]:
+    grants = viewer.sorted_grants
+    found: dict[str, Any] = {
+        **viewer.parameters,
+        ROLES_PARAMETER: [grant.role.name for grant in grants],
+        ROLE_PROJECTS_PARAMETER: [grant.project_id for grant in grants],
+    }
+    try:
+        for site, each, keys in zip(plan.outline.sites, asked, plan.orders, strict=True):
+            found.update(parameter_values(each, site.prefix, keys))
+    except MalformedRequest as error:
+        raise Unplannable("an argument can't be taken") from error
+    return found

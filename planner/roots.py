@@ -1,0 +1,320 @@
+"""How does a whole query become one SELECT? One join for each root field, and the object of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, OperationDefinitionNode
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from loaders.paging import PageArguments
+from loaders.questions import FieldQuestion, ListQuestion, Parameters, RowQuestion, RowsQuestion, WhoQuestion
+from loaders.totals import GROUP_TYPES, OrderGrouping, TotalsQuestion, group_column, totals_select
+from planner import lists
+from planner.arguments import Unplannable
+from planner.building import Builder
+from planner.collecting import Fields, below
+from planner.json_sql import Json, api_value, json_list, json_object, or_gap
+from planner.parts import Part, joined, object_type
+from planner.points import Points, summed
+from planner.tariff import ROW
+from policies.viewer import ORGANIZATION_PARAMETER, USER_PARAMETER
+
+ROLES_PARAMETER = "viewer_roles"
+ROLE_PROJECTS_PARAMETER = "viewer_role_projects"
+"""The viewer's grants: their roles as the API names them, and their projects in the same order."""
+
+DATA = "data"
+POINTS = "0points"
+"""Labels of what comes back; no name of GraphQL begins with a digit."""
+
+_RANK = "_rank"
+
+
+def query_select(builder: Builder, operation: OperationDefinitionNode) -> Select[Any]:
+    """Return the SELECT of a query: the response's data as UTF-8 bytes, and what it cost beside the operation itself."""
+    kind = builder.collector.schema.query_type
+    assert kind is not None, "every schema has queries"
+    return _finished(*_root_object(builder, kind, builder.fields(kind, [operation.selection_set])))
+
+
+def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldNode]]) -> Select[Any]:
+    """Return the SELECT of one row by the parameter `key`: for each response key what is asked of it there, and its points.
+
+    All are null where the row may not be read.
+    """
+    key = bindparam("key", type_=Uuid())
+    columns: list[ColumnElement[Any]] = []
+    joins: list[FromClause] = []
+    points = Points()
+    for response_key, nodes in asked.items():
+        condition = builder.catalog.types[type_name].column("id") == key
+        with builder.at(response_key):
+            part = _row(builder, type_name, nodes, condition, Points(ROW))
+        columns.append(_bytes(part.json, response_key))
+        joins += part.joins
+        points += part.points
+    root = select(literal_column("1").label("one")).subquery("root")
+    return select(*columns, points.sql.label(POINTS)).select_from(joined(root, joins))
+
+
+def _finished(json: Json, points: Points, joins: Sequence[FromClause]) -> Select[Any]:
+    statement = select(_bytes(json, DATA), points.sql.label(POINTS))
+    if not joins:
+        return statement
+    return statement.select_from(joined(select(literal_column("1").label("one")).subquery("root"), joins))
+
+
+def _bytes(json: Json, name: str) -> ColumnElement[Any]:
+    return func.convert_to(cast(json, Text()), literal_column("'UTF8'")).label(name)
+
+
+def _root_object(
+    builder: Builder, kind: GraphQLObjectType, fields: Fields
+) -> tuple[Json, Points, list[FromClause]]:
+    members: dict[str, Json] = {}
+    joins: list[FromClause] = []
+    points = Points()
+    for key, nodes in fields.items():
+        with builder.at(key):
+            part = _root(builder, kind, nodes)
+        members[key] = part.json
+        joins += part.joins
+        points += part.points + builder.asked_points(kind, nodes)
+    return json_object(members), points, joins
+
+
+def _root(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
+    name = nodes[0].name.value
+    if name == "__typename":
+        return Part(literal(kind.name, Text()))
+    if name not in kind.fields:
+        raise Unplannable("introspection")
+    definition = kind.fields[name]
+    site, asked = builder.site(nodes)
+    parameters = Parameters(site.prefix)
+    each = builder.each_points(kind, nodes)
+    match asked:
+        case ListQuestion():
+            return _list(builder, definition, nodes, asked, parameters)
+        case RowQuestion(type_name):
+            if type_name not in builder.catalog.types:
+                return Part(null())
+            condition = builder.catalog.types[type_name].column("id") == parameters("key", Uuid())
+            return _row(builder, type_name, nodes, condition, each)
+        case FieldQuestion(type_name, field):
+            column = builder.policy.masked(builder.catalog.types[type_name], field)
+            return _row(builder, type_name, nodes, column == parameters("value", Text()), each)
+        case RowsQuestion():
+            return _rows(builder, nodes, asked, parameters, each)
+        case TotalsQuestion():
+            return _totals(builder, object_type(definition), nodes, asked, parameters)
+        case WhoQuestion():
+            return _who(builder, object_type(definition), nodes)
+        case PageArguments():
+            raise AssertionError("a root field asks a question")
+
+
+def _list(
+    builder: Builder,
+    definition: GraphQLField,
+    nodes: list[FieldNode],
+    asked: ListQuestion,
+    parameters: Parameters,
+) -> Part:
+    listing = asked.criteria.listing(builder.policy, parameters)
+    binding = builder.catalog.types[listing.type_name]
+    listed = lists.Listed(binding, listing.keys, listing.conditions, asked.page, parameters.prefix)
+    site, _ = builder.site(nodes)
+    builder.orders[id(site.node)] = listing.keys
+    found = lists.connection(builder, object_type(definition), below(nodes), listed)
+    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+
+
+def _row(
+    builder: Builder, type_name: str, nodes: list[FieldNode], condition: ColumnElement[bool], each: Points
+) -> Part:
+    found, points = builder.one(type_name, below(nodes), condition)
+    return Part(found.c.j, (points + each).where(found.c.j.is_not(None)), (found,))
+
+
+def _rows(
+    builder: Builder, nodes: list[FieldNode], asked: RowsQuestion, parameters: Parameters, each: Points
+) -> Part:
+    wanted = (
+        func.unnest(parameters("types", ARRAY(Text())), parameters("keys", ARRAY(Uuid())))
+        .table_valued("type", "key", with_ordinality=_RANK, name=builder.name())
+        .render_derived()
+    )
+    targets = {type_name: wanted.c.type == type_name for type_name in asked.types}
+    part = builder.any_of(targets, below(nodes), wanted.c.key, each, wanted)
+    found = (
+        select(
+            json_list(part.json, wanted.c[_RANK]).label("j"),
+            part.points.over(func.count(), None).sql.label("c"),
+        )
+        .select_from(joined(wanted, part.joins))
+        .lateral(builder.name())
+    )
+    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+
+
+def _who(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
+    members: dict[str, Json] = {}
+    joins: list[FromClause] = []
+    points = Points()
+    for key, inner in builder.fields(kind, below(nodes)).items():
+        each = builder.each_points(kind, inner)
+        with builder.at(key):
+            match inner[0].name.value:
+                case "user":
+                    condition = builder.catalog.types["User"].column("id") == bindparam(
+                        USER_PARAMETER, type_=Uuid()
+                    )
+                    part = _row(builder, "User", inner, condition, each)
+                    part = Part(or_gap(part.json), part.points, part.joins)
+                case "organization":
+                    own = builder.catalog.types["Organization"].column("id")
+                    part = _row(
+                        builder,
+                        "Organization",
+                        inner,
+                        own == bindparam(ORGANIZATION_PARAMETER, type_=Uuid()),
+                        each,
+                    )
+                    part = Part(or_gap(part.json), part.points, part.joins)
+                case "roles":
+                    part = _roles(builder, object_type(kind.fields["roles"]), inner)
+                case _:
+                    part = Part(literal(kind.name, Text()))
+        members[key] = part.json
+        joins += part.joins
+        points += part.points
+    return Part(json_object(members), points, tuple(joins))
+
+
+def _roles(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
+    builder.reads_rows = True
+    grants = (
+        func.unnest(
+            bindparam(ROLES_PARAMETER, type_=ARRAY(Text())),
+            bindparam(ROLE_PROJECTS_PARAMETER, type_=ARRAY(Uuid())),
+        )
+        .table_valued("role", "project", with_ordinality=_RANK, name=builder.name())
+        .render_derived()
+    )
+    members: dict[str, Json] = {}
+    joins: list[FromClause] = []
+    points = Points()
+    for key, inner in builder.fields(kind, below(nodes)).items():
+        match inner[0].name.value:
+            case "role":
+                members[key] = grants.c.role
+            case "project":
+                condition = builder.catalog.types["Project"].column("id") == grants.c.project
+                with builder.at(key):
+                    found, below_points = builder.one("Project", below(inner), condition, grants)
+                members[key] = found.c.j
+                joins.append(found)
+                each = builder.each_points(kind, inner)
+                points += (below_points + each).where(found.c.j.is_not(None))
+            case _:
+                members[key] = literal(kind.name, Text())
+    found = (
+        select(
+            json_list(json_object(members), grants.c[_RANK]).label("j"),
+            points.over(func.count(), None).sql.label("c"),
+        )
+        .select_from(joined(grants, joins))
+        .lateral(builder.name())
+    )
+    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+
+
+def _totals(
+    builder: Builder,
+    kind: GraphQLObjectType,
+    nodes: list[FieldNode],
+    asked: TotalsQuestion,
+    parameters: Parameters,
+) -> Part:
+    builder.reads_rows = True
+    totals = totals_select(builder.policy, asked, parameters)
+    ordered = totals.subquery(builder.name())
+    rows = select(ordered, func.row_number().over().label(_RANK)).subquery(builder.name())
+    is_total = rows.c[_RANK] == literal_column("1")
+    columns: dict[str, ColumnElement[Any]] = {}
+    joins: list[FromClause] = []
+    points = Points()
+    fields = builder.fields(kind, below(nodes))
+    for index, (key, inner) in enumerate(fields.items()):
+        name = inner[0].name.value
+        if name == "groups":
+            with builder.at(key):
+                group_kind = object_type(kind.fields["groups"])
+                part = _group(builder, group_kind, builder.fields(group_kind, below(inner)), asked, rows)
+            columns[f"m{index}"] = json_list(part.json, rows.c[_RANK], ~is_total)
+            joins += part.joins
+            points += part.points.over(func.count().filter(~is_total), ~is_total)
+        elif name != "__typename":
+            value = api_value(rows.c[_python_name(name)])
+            columns[f"m{index}"] = func.array_agg(aggregate_order_by(value, rows.c[_RANK]))[1]
+    aggregated = (
+        select(*(column.label(label) for label, column in columns.items()), points.sql.label("c"))
+        .select_from(joined(rows, joins))
+        .subquery(builder.name())
+    )
+    members: dict[str, Json] = {
+        key: aggregated.c[f"m{index}"] if f"m{index}" in columns else literal(kind.name, Text())
+        for index, key in enumerate(fields)
+    }
+    found = select(json_object(members).label("j"), aggregated.c.c.label("c")).lateral(builder.name())
+    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+
+
+def _group(
+    builder: Builder, kind: GraphQLObjectType, fields: Fields, asked: TotalsQuestion, rows: FromClause
+) -> Part:
+    groupings = {each.value: each for each in OrderGrouping}
+    members: dict[str, Json] = {}
+    joins: list[FromClause] = []
+    points: list[Points] = []
+    for key, nodes in fields.items():
+        name = nodes[0].name.value
+        grouping = groupings.get(name)
+        if name == "__typename":
+            members[key] = literal(kind.name, Text())
+        elif grouping is None:
+            members[key] = api_value(rows.c[_python_name(name)])
+        elif grouping not in asked.groupings:
+            members[key] = null()
+        elif grouping in GROUP_TYPES:
+            target = GROUP_TYPES[grouping]
+            condition = builder.catalog.types[target].column("id") == rows.c[group_column(grouping)]
+            with builder.at(key):
+                found, inner = builder.one(target, below(nodes), condition, rows)
+            members[key] = found.c.j
+            joins.append(found)
+            points.append((inner + builder.each_points(kind, nodes)).where(found.c.j.is_not(None)))
+        else:
+            members[key] = api_value(rows.c[group_column(grouping)])
+    return Part(json_object(members), summed(points), tuple(joins))
+
+
+def _python_name(name: str) -> str:
+    return {"isPartial": "is_partial"}.get(name, name)

@@ -1,0 +1,108 @@
+"""How is a query answered by one statement?
+
+The plan is `planner.plans`', the connection `db.statements`'. What can't be planned raises `Unplannable`, and is executed
+by graphql-core (`server.execution`); so is what fails for a reason that nobody foresaw, after it was logged.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from graphql import GraphQLObjectType, GraphQLResolveInfo, OperationDefinitionNode, OperationType
+from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
+from graphql.pyutils import Path
+
+from db.statements import StatementFailed
+from loaders.records import WrittenRecord
+from planner.arguments import Unplannable
+from planner.plans import Payloads, Plans, Ready
+from planner.roots import DATA, POINTS
+from resolvers.context import Context
+from server.answers import Response, Variables, forbidden
+from server.documents import Prepared
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class PlannedQueries:
+    """Answers queries by their plans; statements that take longer than `slow_seconds` are logged."""
+
+    plans: Plans
+    slow_seconds: float
+
+    async def respond(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> Response:
+        """Return the response of a query; raise `Unplannable` or `Unavailable`."""
+        if operation.operation is not OperationType.QUERY:
+            raise Unplannable(operation.operation.value)
+        viewer = context.viewer
+        if viewer is None:
+            raise Unplannable("nobody is signed in")
+        trace = context.trace
+        with trace.measured("plan"):
+            policy = context.runtime.policies.of(viewer.shape)
+            ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
+        trace.sql = ready.plan.statement.sql
+        with trace.measured("statement"):
+            data, context.points = await self._read(ready, context)
+        with trace.measured("finish"):
+            answered = ready.plan.answer(data, viewer)
+        response: Response = {"data": orjson.Fragment(answered)}
+        return response | ({"errors": forbidden(ready.forbidden)} if ready.forbidden else {})
+
+    def payloads(
+        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+    ) -> Payloads:
+        """Return what plans the payloads of a mutation; raise `Unplannable`."""
+        if context.viewer is None:
+            raise Unplannable("nobody is signed in")
+        policy = context.runtime.policies.of(context.viewer.shape)
+        return self.plans.payloads(operation, prepared.fragments, variables, context.viewer, policy)
+
+    async def _read(self, ready: Ready, context: Context) -> tuple[bytes, int]:
+        began = time.perf_counter()
+        sql = ready.plan.statement.sql
+        try:
+            row = await context.runtime.database.statements.row(sql, ready.arguments)
+        except StatementFailed as error:
+            _log.error("statement_failed", request_id=context.facts.request_id, sql=sql, kind=str(error))
+            raise Unplannable("its statement failed") from error
+        finally:
+            seconds = time.perf_counter() - began
+            if seconds >= self.slow_seconds:
+                _log.warning(
+                    "slow_statement",
+                    request_id=context.facts.request_id,
+                    seconds=round(seconds, 3),
+                    planned_seconds=round(ready.plan.seconds, 3),
+                    sql=sql,
+                )
+        assert row is not None, "the root is one row"
+        return row[DATA], row[POINTS]
+
+
+class WritingExecutor(ExecutorThrowingOnIncremental):
+    """graphql-core's executor, which takes objects that the database has written as JSON for completed."""
+
+    # Any: graphql-core leaves open what is passed on here.
+    def complete_object_value(
+        self,
+        return_type: GraphQLObjectType,
+        field_details_list: Any,
+        info: GraphQLResolveInfo,
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Return what was written for this response key, else what the selected fields resolve to."""
+        if isinstance(result, WrittenRecord):
+            return result.written[str(path.key)]
+        return super().complete_object_value(
+            return_type, field_details_list, info, path, result, position_context
+        )
