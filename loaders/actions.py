@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import exists, func, or_, select
 
 from db.tables import AssignmentRow, OrderLineRow, OrderRow, ProjectRow
 from domain.approval import Approver
 from domain.errors import Blocker, InvalidTransition
 from domain.order import OrderAction, OrderFacts, blockers
+from policies.bindings import AnySelect
 from policies.compiler import Policy
 
 _DEEDS = (*(action.value for action in OrderAction), "approve_above_limit")
@@ -30,7 +31,7 @@ class Availability:
     reasons: Sequence[Blocker]
 
 
-def action_facts(policy: Policy) -> Select[Any]:
+def action_facts(policy: Policy) -> AnySelect:
     """Return what the rules ask of every readable order, and which deeds are granted on it."""
     line_count = select(func.count()).where(OrderLineRow.order_id == OrderRow.id)
     granted = policy.may("order", OrderRow, _DEEDS)

@@ -128,16 +128,24 @@ def _value(text: object, key: SortKey) -> Any:
     if issubclass(wanted, date):
         return date.fromisoformat(text)
     if issubclass(wanted, Decimal):
-        number = Decimal(text)
-        if not number.is_finite() or abs(number.adjusted()) > _DIGITS_LIMIT:
-            raise ValueError("a cursor's numbers are finite and of reasonable size")
-        return number
+        return _decimal(text)
     if issubclass(wanted, int):
-        number = int(text)
-        if not -(2**63) <= number < 2**63:
-            raise ValueError("a cursor's whole numbers have 64 bits")
-        return number
+        return _whole(text)
     if issubclass(wanted, Enum):
         return wanted[text]
     assert issubclass(wanted, UUID | str), f"no cursor for {wanted}"
     return wanted(text)
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > _DIGITS_LIMIT:
+        raise ValueError("a cursor's numbers are finite and of reasonable size")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a cursor's whole numbers have 64 bits")
+    return number

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, case, column, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, case, column, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 
 from db.tables import EventRow, Keyed, OrderRow, UserRow
 from domain.events import Changes
-from policies.bindings import catalog
+from policies.bindings import AnySelect, catalog
 from policies.compiler import Policy
 
 _AGGREGATES: Mapping[str, type[Keyed]] = {"Order": OrderRow, "User": UserRow}
@@ -18,7 +18,7 @@ _WHOLE = {"User": {"roles.*": "user"}}
 """Keys with open ends, and the thing that guards them: a role that was granted is part of the user."""
 
 
-def change_facts(policy: Policy) -> Select[Any]:
+def change_facts(policy: Policy) -> AnySelect:
     """Return the masked changes of every readable event."""
     return select(EventRow.id, masked_changes(policy).label("changes")).where(policy.rows("event", EventRow))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, any_, bindparam, func, select
+from sqlalchemy import Column as TableColumn
+from sqlalchemy import ColumnElement, Text, UniqueConstraint, Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from loaders.batching import Batcher
@@ -41,10 +42,10 @@ def row_by_key(reads: Reads, type_name: str, key: UUID, deed: str = "read") -> A
 def facts_by_key(reads: Reads, type_name: str, source: Computed, key: UUID) -> Awaitable[Mapping[str, Any]]:
     """Return the facts of which Python makes a field of a readable row."""
 
-    async def batch(keys: Sequence[UUID]) -> list[Mapping[str, Any]]:
+    async def batch(keys: Sequence[UUID]) -> Sequence[Mapping[str, Any]]:
         statement = source.facts(reads.policy).where(reads.binding(type_name).column("id") == any_(_keys()))
         found = {row["id"]: row for row in await reads.fetch(statement, {"keys": list(keys)})}
-        return [found[each] for each in keys]
+        return [cast("Mapping[str, Any]", found[each]) for each in keys]
 
     return reads.loader(("facts", source), lambda: Batcher(batch)).load(key)
 
@@ -133,8 +134,20 @@ class _Nested:
 
 
 def nested_keys(source: ToMany, binding: TypeBinding) -> tuple[SortKey, ...]:
-    """Return the order of a relation's rows."""
-    return SortKey("position", source.order), SortKey("id", binding.column("id"))
+    """Return the order of a relation's rows; ties are broken by id, where there can be any."""
+    position = SortKey("position", source.order)
+    return (position,) if _is_unique(source) else (position, SortKey("id", binding.column("id")))
+
+
+def _is_unique(source: ToMany) -> bool:
+    """Return whether no two rows of one parent stand at the same place."""
+    key, order = cast("TableColumn[Any]", source.key), cast("TableColumn[Any]", source.order)
+    together = {frozenset({key.name, order.name}), frozenset({order.name})}
+    return bool(order.unique) or any(
+        frozenset(column.name for column in constraint.columns) in together
+        for constraint in order.table.constraints
+        if isinstance(constraint, UniqueConstraint)
+    )
 
 
 def listed_by_parent(reads: Reads, source: ToMany, parent: UUID, arguments: PageArguments) -> Connection:

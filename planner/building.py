@@ -7,10 +7,10 @@ one such row; what hangs on it is a lateral join with one column of JSON, `j`, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     FieldNode,
@@ -21,9 +21,7 @@ from graphql import (
     SelectionSetNode,
 )
 from sqlalchemy import (
-    Column as TableColumn,
-)
-from sqlalchemy import (
+    JSON,
     ColumnElement,
     FromClause,
     Select,
@@ -31,8 +29,10 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    null,
     select,
+)
+from sqlalchemy import (
+    Column as TableColumn,
 )
 
 from loaders.cursors import SortKey
@@ -97,7 +97,7 @@ class Builder:
         return f"q{self._names}"
 
     @contextmanager
-    def at(self, *keys: str) -> Iterator[None]:
+    def at(self, *keys: str) -> Generator[None]:
         """Say under which response keys what is built now stands."""
         self._path += keys
         try:
@@ -233,7 +233,7 @@ class Builder:
         value = api_value(row.c[bound.name])
         column = self.policy.masked(binding, bound.name)
         is_never_null = isinstance(column, TableColumn) and not column.nullable
-        if isinstance(definition.type, GraphQLNonNull) and not is_never_null:
+        if isinstance(cast("object", definition.type), GraphQLNonNull) and not is_never_null:
             return Part(or_gap(func.to_json(value)))
         return Part(value)
 
@@ -278,7 +278,7 @@ class Builder:
             found, inner = self.one(target, selections, condition, *outer)
             joins.append(found)
             points.append((inner + each).where(found.c.j.is_not(None)))
-        json = func.coalesce(*(join.c.j for join in joins)) if joins else null()
+        json = func.coalesce(*(join.c.j for join in joins)) if joins else literal_column("NULL::json", JSON())
         return Part(json, summed(points), tuple(joins))
 
     def _to_many(
@@ -305,13 +305,12 @@ class Builder:
     ) -> Part:
         facts = source.facts(self.policy)
         found = facts.subquery(self.name())
-        types = {column.name: column.type for column in found.c}
-        members = {MARK: literal_column(str(len(self.finishers)))} | {
-            name: api_value(found.c[name]) for name in types
-        }
+        types: dict[str, Any] = {column.name: column.type for column in found.c}
+        members: dict[str, Json] = {MARK: literal_column(str(len(self.finishers)))}
+        members |= {name: api_value(found.c[name]) for name in types}
         of_row = select(json_object(members).label("j")).select_from(found).where(found.c.id == row.c[KEY])
         lateral = of_row.correlate(row).lateral(self.name())
-        complete = completion(self.collector, definition.type, below(nodes))
+        complete = completion(self.collector, cast("object", definition.type), below(nodes))
         self.finishers.append(Finisher(source, types, complete))
         self.finished_paths.add(tuple(self._path))
         return Part(lateral.c.j, Points(), (lateral,))

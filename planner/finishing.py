@@ -7,14 +7,13 @@ field's function makes of it, with what was selected of that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLOutputType,
     SelectionSetNode,
 )
 
@@ -72,21 +71,21 @@ def _finish(value: Any, tree: Tree, finishers: Sequence[Finisher], viewer: Viewe
     if value is None:
         return
     for key, below_key in tree.items():
-        found = value.get(key)
+        found = cast("dict[str, object]", value).get(key)
         if isinstance(found, dict) and MARK in found:
-            value[key] = finishers[found[MARK]].value(found, viewer)  # pyright: ignore[reportUnknownArgumentType]
+            facts = cast("dict[str, Any]", found)
+            value[key] = finishers[facts[MARK]].value(facts, viewer)
         elif below_key and found is not None:
             _finish(found, below_key, finishers, viewer)
 
 
-def completion(
-    collector: Collector, kind: GraphQLOutputType, selections: Sequence[SelectionSetNode]
-) -> Completion:
+def completion(collector: Collector, kind: object, selections: Sequence[SelectionSetNode]) -> Completion:
     """Return the function that gives a Python value the form that was selected: GraphQL, section 6.4.3."""
+    # graphql-core leaves open what lists and non-nulls hold.
     if isinstance(kind, GraphQLNonNull):
-        return completion(collector, kind.of_type, selections)
+        return completion(collector, cast("object", kind.of_type), selections)
     if isinstance(kind, GraphQLList):
-        each = completion(collector, kind.of_type, selections)
+        each = completion(collector, cast("object", kind.of_type), selections)
         return lambda values: None if values is None else [each(value) for value in values]
     if not isinstance(kind, GraphQLObjectType):
         return lambda value: value

@@ -13,16 +13,19 @@ from sqlalchemy import (
     JSON,
     Boolean,
     ColumnElement,
+    Date,
     DateTime,
     Enum,
     Integer,
     Numeric,
     Text,
     Uuid,
+    case,
     cast,
     func,
     literal,
     literal_column,
+    null,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
@@ -69,7 +72,7 @@ def _object_sql(element: json_object, compiler: SQLCompiler, **_options: Any) ->
         return f"('{{' || {members} || '}}')::json"
     quote = compiler.preparer.quote_identifier
     columns = ", ".join(f"{value} AS {quote(key)}" for key, value in zip(element.keys, values, strict=True))
-    return f"(SELECT row_to_json(r) FROM (SELECT {columns}) AS r)"
+    return f"(SELECT row_to_json(r) FROM (SELECT {columns}) AS r)"  # noqa: S608  # names quoted, values rendered
 
 
 def json_list(value: Json, order: ColumnElement[Any] | None, only: ColumnElement[bool] | None = None) -> Json:
@@ -88,12 +91,31 @@ def api_value(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column as something whose JSON is what the API's scalars write."""
     match column.type:
         case DateTime():
-            moment = func.to_char(func.timezone("UTC", column), _MOMENT)
-            return func.replace(moment, ".000000", "", type_=Text()).op("||")(literal_column("'Z'"))
+            return _finite(column, _moment(column), "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+        case Date():
+            return _finite(column, cast(column, Text()), "0001-01-01", "9999-12-31")
         case Numeric():
             return cast(column, Text())
         case _:
             return column
+
+
+def _moment(column: ColumnElement[Any]) -> ColumnElement[str]:
+    moment = func.to_char(func.timezone("UTC", column), literal_column(f"'{_MOMENT}'"))
+    whole = func.replace(moment, literal_column("'.000000'"), literal_column("''"), type_=Text())
+    return whole.op("||")(literal_column("'Z'"))
+
+
+def _finite(
+    column: ColumnElement[Any], text: ColumnElement[str], least: str, most: str
+) -> ColumnElement[Any]:
+    """Return the text of a day or moment; asyncpg keeps Python's first and last as PostgreSQL's infinite ones."""
+    return case(
+        (func.isfinite(column), text),
+        (column < literal_column("'2000-01-01'"), literal_column(f"'{least}'")),
+        (column.is_not(None), literal_column(f"'{most}'")),
+        else_=null(),
+    )
 
 
 def api_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -108,7 +130,7 @@ def global_id_text(type_name: str, key: ColumnElement[Any]) -> ColumnElement[Any
 
 def cursor_text(keys: Sequence[SortKey], values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
     """Return the cursor of a row with these sort values, the same as `loaders.cursors.encode_cursor`."""
-    texts = postgresql.array([literal(sort_name(keys), Text()), *map(api_text, values)], type_=Text())
+    texts = postgresql.array([literal(sort_name(keys), Text()), *map(api_text, values)])
     content = cast(func.array_to_json(texts), Text())
     encoded = func.encode(func.convert_to(content, "UTF8"), "base64")
     # PostgreSQL breaks base64 into lines; the alphabet of URLs has other signs (RFC 4648, section 5).

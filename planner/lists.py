@@ -114,7 +114,9 @@ def connection(
             points += below_points.over(page.count, page.only)
         elif nodes[0].name.value == "pageInfo":
             columns |= page.place(f"m{index}", nodes)
-    aggregated = _joined_select(rows, parts, {**columns, "c": points.sql}).subquery(builder.name())
+    # Counted in any case: without an aggregate there would be one row for each of the page's, or none.
+    counted = {"n": func.count(), "c": points.sql}
+    aggregated = _joined_select(rows, parts, {**columns, **counted}).subquery(builder.name())
     members: dict[str, Json] = {}
     for index, (key, nodes) in enumerate(wanted.fields.items()):
         of_rows = page.member(f"m{index}", nodes, aggregated)

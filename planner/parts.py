@@ -10,7 +10,7 @@ from graphql import GraphQLField, GraphQLNamedType, GraphQLObjectType, get_named
 from sqlalchemy import FromClause, true
 
 from planner.json_sql import Json
-from planner.points import Points
+from planner.points import NOTHING, Points
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Part:
     """JSON in the scope of a SELECT, with what has to be joined to it and what it costs."""
 
     json: Json
-    points: Points = Points()
+    points: Points = NOTHING
     joins: tuple[FromClause, ...] = ()
 
 
@@ -29,9 +29,14 @@ def joined(row: FromClause, joins: Iterable[FromClause]) -> FromClause:
     return row
 
 
+def named_type(definition: GraphQLField) -> GraphQLNamedType:
+    """Return the type of what a field holds, in lists or not."""
+    # graphql-core leaves open what lists and non-nulls hold.
+    return get_named_type(cast("GraphQLNamedType", definition.type))
+
+
 def object_type(definition: GraphQLField) -> GraphQLObjectType:
     """Return the object type of what a field holds, in lists or not."""
-    # graphql-core leaves open what lists and non-nulls hold.
-    kind = get_named_type(cast("GraphQLNamedType", definition.type))
+    kind = named_type(definition)
     assert isinstance(kind, GraphQLObjectType), "only asked where it holds one"
     return kind

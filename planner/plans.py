@@ -17,10 +17,9 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    get_named_type,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from sqlalchemy import BindParameter, Select
+from sqlalchemy import BindParameter
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from domain.errors import MalformedRequest
@@ -38,12 +37,12 @@ from planner.building import Builder
 from planner.collecting import Collector, below
 from planner.finishing import Finisher, Tree, finished, tree_of
 from planner.json_sql import GAP
-from planner.parts import object_type
+from planner.parts import named_type, object_type
 from planner.remembered import Remembered
 from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER, query_select, row_select
 from planner.selection import Path, forbidden_paths
 from planner.tariff import Tariff
-from policies.bindings import Catalog
+from policies.bindings import AnySelect, Catalog
 from policies.compiler import Policy
 from policies.viewer import Viewer
 
@@ -57,7 +56,7 @@ _DIALECT = asyncpg_dialect()
 
 # Any: parameters are of whatever types the columns are that they're compared with.
 _Bind = Callable[[Any], Any]
-_Make = Callable[[Builder], Select[Any]]
+_Make = Callable[[Builder], AnySelect]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class Statement:
         ]
 
 
-def rendered(select: Select[Any]) -> Statement:
+def rendered(select: AnySelect) -> Statement:
     """Return a SELECT as text with numbered parameters; literals in it are parameters too."""
     compiled = select.compile(dialect=_DIALECT)
     names = tuple(compiled.positiontup or ())
@@ -212,21 +211,19 @@ class Plans:
         outline, asked = self._asked(operation, fragments, variables, policy)
         return Payloads(self, outline, asked, viewer)
 
-    def payload(
-        self, outline: Outline, asked: Sequence[Asked], root_key: str, type_name: str
-    ) -> Plan:
+    def payload(self, outline: Outline, asked: Sequence[Asked], root_key: str, type_name: str) -> Plan:
         """Return the plan of what is asked of the object of a mutation's field."""
         root = self.schema.mutation_type
         assert root is not None, "the schema has mutations"
 
-        def make(builder: Builder) -> Select[Any]:
+        def make(builder: Builder) -> AnySelect:
             nodes = builder.fields(root, [outline.operation.selection_set])[root_key]
             kind = object_type(root.fields[nodes[0].name.value])
             members = {
                 key: inner
                 for key, inner in builder.fields(kind, below(nodes)).items()
                 if inner[0].name.value in kind.fields
-                and str(get_named_type(kind.fields[inner[0].name.value].type)) == type_name
+                and named_type(kind.fields[inner[0].name.value]).name == type_name
             }
             return row_select(builder, type_name, members)
 
@@ -240,15 +237,16 @@ class Plans:
         policy: Policy,
     ) -> tuple[Outline, list[Asked]]:
         coerced = _coerced(self.schema, operation, variables)
-        outline = self._outline(operation, fragments, variables, coerced, policy)
+        try:
+            outline = self._outline(operation, fragments, variables, coerced, policy)
+        except GraphQLError as error:
+            raise Unplannable("a directive can't be taken") from error
         return outline, [
             site.asked(coerced, self.largest_page) if once is None else once
             for site, once in zip(outline.sites, outline.asked_once, strict=True)
         ]
 
-    def _plan(
-        self, outline: Outline, asked: Sequence[Asked], place: tuple[str, ...], make: _Make
-    ) -> Plan:
+    def _plan(self, outline: Outline, asked: Sequence[Asked], place: tuple[str, ...], make: _Make) -> Plan:
         key = (id(outline), place, *(each.shape for each in asked))
         plan = self._plans.get(key)
         if plan is None:

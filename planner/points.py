@@ -29,7 +29,7 @@ class Points:
 
     def where(self, is_there: ColumnElement[bool]) -> Points:
         """Return the points of an object that may not be there."""
-        if self == Points():
+        if self == NOTHING:
             return self
         return Points(0, (case((is_there, self.sql), else_=literal_column("0", BigInteger())),))
 
@@ -43,9 +43,12 @@ class Points:
         return Points(0, (*known, *counted))
 
 
+NOTHING = Points()
+
+
 def summed(points: Iterable[Points]) -> Points:
     """Return the sum of many."""
-    total = Points()
+    total = NOTHING
     for each in points:
         total += each
     return total

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import FieldNode, GraphQLField, GraphQLObjectType, OperationDefinitionNode
+from graphql import FieldNode, GraphQLObjectType, OperationDefinitionNode
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Select,
+    Label,
     Text,
     Uuid,
     bindparam,
@@ -22,17 +22,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from loaders.paging import PageArguments
 from loaders.questions import FieldQuestion, ListQuestion, Parameters, RowQuestion, RowsQuestion, WhoQuestion
 from loaders.totals import GROUP_TYPES, OrderGrouping, TotalsQuestion, group_column, totals_select
 from planner import lists
-from planner.arguments import Unplannable
+from planner.arguments import Asked, Unplannable
 from planner.building import Builder
 from planner.collecting import Fields, below
 from planner.json_sql import Json, api_value, json_list, json_object, or_gap
 from planner.parts import Part, joined, object_type
-from planner.points import Points, summed
+from planner.points import NOTHING, Points, summed
 from planner.tariff import ROW
+from policies.bindings import AnySelect
 from policies.viewer import ORGANIZATION_PARAMETER, USER_PARAMETER
 
 ROLES_PARAMETER = "viewer_roles"
@@ -46,14 +46,14 @@ POINTS = "0points"
 _RANK = "_rank"
 
 
-def query_select(builder: Builder, operation: OperationDefinitionNode) -> Select[Any]:
+def query_select(builder: Builder, operation: OperationDefinitionNode) -> AnySelect:
     """Return the SELECT of a query: the response's data as UTF-8 bytes, and what it cost beside the operation itself."""
     kind = builder.collector.schema.query_type
     assert kind is not None, "every schema has queries"
     return _finished(*_root_object(builder, kind, builder.fields(kind, [operation.selection_set])))
 
 
-def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldNode]]) -> Select[Any]:
+def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldNode]]) -> AnySelect:
     """Return the SELECT of one row by the parameter `key`: for each response key what is asked of it there, and its points.
 
     All are null where the row may not be read.
@@ -61,7 +61,7 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
     key = bindparam("key", type_=Uuid())
     columns: list[ColumnElement[Any]] = []
     joins: list[FromClause] = []
-    points = Points()
+    points = NOTHING
     for response_key, nodes in asked.items():
         condition = builder.catalog.types[type_name].column("id") == key
         with builder.at(response_key):
@@ -73,15 +73,16 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
     return select(*columns, points.sql.label(POINTS)).select_from(joined(root, joins))
 
 
-def _finished(json: Json, points: Points, joins: Sequence[FromClause]) -> Select[Any]:
+def _finished(json: Json, points: Points, joins: Sequence[FromClause]) -> AnySelect:
     statement = select(_bytes(json, DATA), points.sql.label(POINTS))
     if not joins:
         return statement
     return statement.select_from(joined(select(literal_column("1").label("one")).subquery("root"), joins))
 
 
-def _bytes(json: Json, name: str) -> ColumnElement[Any]:
-    return func.convert_to(cast(json, Text()), literal_column("'UTF8'")).label(name)
+def _bytes(json: Json, name: str) -> Label[bytes]:
+    written: ColumnElement[bytes] = func.convert_to(cast(json, Text()), literal_column("'UTF8'"))
+    return written.label(name)
 
 
 def _root_object(
@@ -89,7 +90,7 @@ def _root_object(
 ) -> tuple[Json, Points, list[FromClause]]:
     members: dict[str, Json] = {}
     joins: list[FromClause] = []
-    points = Points()
+    points = NOTHING
     for key, nodes in fields.items():
         with builder.at(key):
             part = _root(builder, kind, nodes)
@@ -105,13 +106,10 @@ def _root(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> 
         return Part(literal(kind.name, Text()))
     if name not in kind.fields:
         raise Unplannable("introspection")
-    definition = kind.fields[name]
     site, asked = builder.site(nodes)
     parameters = Parameters(site.prefix)
     each = builder.each_points(kind, nodes)
     match asked:
-        case ListQuestion():
-            return _list(builder, definition, nodes, asked, parameters)
         case RowQuestion(type_name):
             if type_name not in builder.catalog.types:
                 return Part(null())
@@ -122,17 +120,28 @@ def _root(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> 
             return _row(builder, type_name, nodes, column == parameters("value", Text()), each)
         case RowsQuestion():
             return _rows(builder, nodes, asked, parameters, each)
+        case _:
+            return _structure(builder, object_type(kind.fields[name]), nodes, asked, parameters)
+
+
+def _structure(
+    builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode], asked: Asked, parameters: Parameters
+) -> Part:
+    """Return what a root field holds that is no row of a table: a list, totals, or who is asking."""
+    match asked:
+        case ListQuestion():
+            return _list(builder, kind, nodes, asked, parameters)
         case TotalsQuestion():
-            return _totals(builder, object_type(definition), nodes, asked, parameters)
+            return _totals(builder, kind, nodes, asked, parameters)
         case WhoQuestion():
-            return _who(builder, object_type(definition), nodes)
-        case PageArguments():
+            return _who(builder, kind, nodes)
+        case _:
             raise AssertionError("a root field asks a question")
 
 
 def _list(
     builder: Builder,
-    definition: GraphQLField,
+    kind: GraphQLObjectType,
     nodes: list[FieldNode],
     asked: ListQuestion,
     parameters: Parameters,
@@ -142,7 +151,7 @@ def _list(
     listed = lists.Listed(binding, listing.keys, listing.conditions, asked.page, parameters.prefix)
     site, _ = builder.site(nodes)
     builder.orders[id(site.node)] = listing.keys
-    found = lists.connection(builder, object_type(definition), below(nodes), listed)
+    found = lists.connection(builder, kind, below(nodes), listed)
     return Part(found.c.j, Points(0, (found.c.c,)), (found,))
 
 
@@ -177,7 +186,7 @@ def _rows(
 def _who(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
     members: dict[str, Json] = {}
     joins: list[FromClause] = []
-    points = Points()
+    points = NOTHING
     for key, inner in builder.fields(kind, below(nodes)).items():
         each = builder.each_points(kind, inner)
         with builder.at(key):
@@ -220,7 +229,7 @@ def _roles(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) ->
     )
     members: dict[str, Json] = {}
     joins: list[FromClause] = []
-    points = Points()
+    points = NOTHING
     for key, inner in builder.fields(kind, below(nodes)).items():
         match inner[0].name.value:
             case "role":
@@ -260,7 +269,7 @@ def _totals(
     is_total = rows.c[_RANK] == literal_column("1")
     columns: dict[str, ColumnElement[Any]] = {}
     joins: list[FromClause] = []
-    points = Points()
+    points = NOTHING
     fields = builder.fields(kind, below(nodes))
     for index, (key, inner) in enumerate(fields.items()):
         name = inner[0].name.value
@@ -275,7 +284,11 @@ def _totals(
             value = api_value(rows.c[_python_name(name)])
             columns[f"m{index}"] = func.array_agg(aggregate_order_by(value, rows.c[_RANK]))[1]
     aggregated = (
-        select(*(column.label(label) for label, column in columns.items()), points.sql.label("c"))
+        select(
+            *(column.label(label) for label, column in columns.items()),
+            points.sql.label("c"),
+            func.count().label("n"),
+        )
         .select_from(joined(rows, joins))
         .subquery(builder.name())
     )

@@ -16,6 +16,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLIncludeDirective,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -54,7 +55,7 @@ class _Walk:
         self, kind: GraphQLNamedType | None, selections: SelectionSetNode, path: Path
     ) -> Iterator[Path]:
         for selection in selections.selections:
-            if not is_included(selection, self.variables):
+            if not may_be_included(selection, self.variables):
                 continue
             if isinstance(selection, FieldNode):
                 yield from self._field(kind, selection, path)
@@ -96,8 +97,16 @@ class _Walk:
         )
 
 
+def may_be_included(node: SelectionNode, variables: VariableValues) -> bool:
+    """Return whether neither @skip nor @include leave a selection out, or can't be taken: executing it says so then."""
+    try:
+        return is_included(node, variables)
+    except GraphQLError:
+        return True
+
+
 def is_included(node: SelectionNode, variables: VariableValues) -> bool:
-    """Return whether neither @skip nor @include leave a selection out."""
+    """Return whether neither @skip nor @include leave a selection out; raise `GraphQLError` where they can't be taken."""
     if not node.directives:
         return True
     skip = get_directive_values(GraphQLSkipDirective, node, variables)

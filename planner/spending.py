@@ -22,7 +22,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from orjson import Fragment
 
-from planner.selection import is_included
+from planner.selection import may_be_included
 from planner.tariff import OPERATION, Tariff
 
 _Selections = tuple[GraphQLNamedType | None, SelectionSetNode]
@@ -38,7 +38,7 @@ class Selected:
 
     def is_included(self, node: SelectionNode) -> bool:
         """Return whether neither @skip nor @include leave a selection out."""
-        return is_included(node, self.variables)
+        return may_be_included(node, self.variables)
 
     def type_of(self, fragment: FragmentDefinitionNode) -> GraphQLNamedType | None:
         """Return the type that a fragment stands on."""

@@ -95,7 +95,7 @@ class WritingExecutor(ExecutorThrowingOnIncremental):
         self,
         return_type: GraphQLObjectType,
         field_details_list: Any,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         path: Path,
         result: Any,
         position_context: Any,
@@ -103,6 +103,6 @@ class WritingExecutor(ExecutorThrowingOnIncremental):
         """Return what was written for this response key, else what the selected fields resolve to."""
         if isinstance(result, WrittenRecord):
             return result.written[str(path.key)]
-        return super().complete_object_value(
+        return super().complete_object_value(  # pyright: ignore[reportUnknownMemberType]
             return_type, field_details_list, info, path, result, position_context
         )
