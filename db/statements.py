@@ -97,7 +97,7 @@ class Statements:
 
     async def _open(self) -> _Pool:
         _, address = asyncpg_dialect().create_connect_args(make_url(self._url))
-        return await asyncpg.create_pool(
+        return await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
             **address,
             min_size=0,
             max_size=self._limits.size,

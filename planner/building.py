@@ -21,7 +21,9 @@ from graphql import (
     SelectionSetNode,
 )
 from sqlalchemy import (
-    JSON,
+    Column as TableColumn,
+)
+from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
@@ -30,9 +32,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-)
-from sqlalchemy import (
-    Column as TableColumn,
+    true,
 )
 
 from loaders.cursors import SortKey
@@ -43,7 +43,7 @@ from planner import lists
 from planner.arguments import Asked, Site, Unplannable
 from planner.collecting import Collector, Fields, below
 from planner.finishing import MARK, Finisher, completion
-from planner.json_sql import Json, api_value, global_id_text, json_object, or_gap
+from planner.json_sql import NO_JSON, Json, api_value, global_id_text, json_object, or_gap
 from planner.parts import Part, joined, object_type
 from planner.points import Points, summed
 from planner.tariff import Tariff
@@ -81,8 +81,14 @@ class Builder:
     orders: dict[int, tuple[SortKey, ...]] = field(default_factory=dict[int, tuple[SortKey, ...]])
     """The order of each list, by its site."""
 
+    used: set[int] = field(default_factory=set[int])
+    """The sites that the statement has parameters of."""
+
     finishers: list[Finisher] = field(default_factory=list[Finisher])
     finished_paths: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    keys: tuple[str, ...] = ()
+    """For a payload the response keys at which its object stands."""
+
     reads_rows: bool = False
     """Whether there is anything to ask the database."""
 
@@ -107,6 +113,7 @@ class Builder:
 
     def site(self, nodes: Sequence[FieldNode]) -> tuple[Site, Asked]:
         """Return the site of a field with arguments, and what is asked there."""
+        self.used.add(id(nodes[0]))
         return self.asked[id(nodes[0])]
 
     def fields(self, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> Fields:
@@ -145,14 +152,22 @@ class Builder:
         return found
 
     def page(
-        self, binding: TypeBinding, columns: Mapping[str, ColumnElement[Any]], *outer: FromClause
+        self,
+        binding: TypeBinding,
+        columns: Mapping[str, ColumnElement[Any]],
+        *outer: FromClause,
+        parent: TypeBinding | None = None,
     ) -> Select[Any]:
-        """Return the SELECT of the readable rows of a type with these columns, beside what surrounds it."""
+        """Return the SELECT of the readable rows of a type with these columns, beside what surrounds it.
+
+        With a `parent`, only rows that belong to a readable row of that type will be asked for.
+        """
         self.reads_rows = True
+        is_implied = parent is not None and self.policy.is_read_with(binding, parent)
         return (
             select(binding.column("id").label(KEY), *(column.label(name) for name, column in columns.items()))
             .select_from(binding.row)
-            .where(self.policy.rows(binding.thing, binding.row))
+            .where(true() if is_implied else self.policy.rows(binding.thing, binding.row))
             .correlate(*outer)
         )
 
@@ -223,7 +238,7 @@ class Builder:
             case ToAny(_, _, targets):
                 return self._to_any(kind, nodes, targets, row, bound)
             case ToMany() as source:
-                return self._to_many(kind, nodes, source, row)
+                return self._to_many(binding, kind, nodes, source, row)
             case Computed() as source:
                 return self._computed(nodes, source, definition, row)
 
@@ -278,26 +293,28 @@ class Builder:
             found, inner = self.one(target, selections, condition, *outer)
             joins.append(found)
             points.append((inner + each).where(found.c.j.is_not(None)))
-        json = func.coalesce(*(join.c.j for join in joins)) if joins else literal_column("NULL::json", JSON())
+        json = func.coalesce(*(join.c.j for join in joins)) if joins else NO_JSON
         return Part(json, summed(points), tuple(joins))
 
     def _to_many(
-        self, kind: GraphQLObjectType, nodes: list[FieldNode], source: ToMany, row: FromClause
+        self,
+        parent: TypeBinding,
+        kind: GraphQLObjectType,
+        nodes: list[FieldNode],
+        source: ToMany,
+        row: FromClause,
     ) -> Part:
         binding = self.catalog.types[source.target]
-        condition = source.key == row.c[KEY]
         definition = kind.fields[nodes[0].name.value]
+        listing = lists.Listed(binding, nested_keys(source, binding), (source.key == row.c[KEY],), parent)
         if not definition.args:
-            found = lists.short_list(
-                self, nodes, binding, source, condition, self.each_points(kind, nodes), row
-            )
+            found = lists.short_list(self, nodes, listing, self.each_points(kind, nodes), row)
         else:
-            site, asked = self.site(nodes)
-            assert isinstance(asked, PageArguments), "the site of a relation asks for a page"
-            listing = lists.Listed(binding, nested_keys(source, binding), (condition,), asked, site.prefix)
+            site, page = self.site(nodes)
+            assert isinstance(page, PageArguments), "the site of a relation asks for a page"
             self.orders[id(site.node)] = listing.keys
-            connection = object_type(definition)
-            found = lists.connection(self, connection, below(nodes), listing, row)
+            of_page = lists.Paged(listing, page, site.prefix)
+            found = lists.connection(self, object_type(definition), below(nodes), of_page, row)
         return Part(found.c.j, Points(0, (found.c.c,)), (found,))
 
     def _computed(

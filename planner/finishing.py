@@ -65,18 +65,18 @@ def finished(data: bytes, tree: Tree, finishers: Sequence[Finisher], viewer: Vie
 
 def _finish(value: Any, tree: Tree, finishers: Sequence[Finisher], viewer: Viewer) -> None:
     if isinstance(value, list):
-        for each in value:  # pyright: ignore[reportUnknownVariableType]  # JSON has no types
+        for each in cast("list[Any]", value):
             _finish(each, tree, finishers, viewer)
         return
     if value is None:
         return
+    found = cast("dict[str, Any]", value)
     for key, below_key in tree.items():
-        found = cast("dict[str, object]", value).get(key)
-        if isinstance(found, dict) and MARK in found:
-            facts = cast("dict[str, Any]", found)
-            value[key] = finishers[facts[MARK]].value(facts, viewer)
-        elif below_key and found is not None:
-            _finish(found, below_key, finishers, viewer)
+        facts = found.get(key)
+        if isinstance(facts, dict) and MARK in facts:
+            found[key] = finishers[facts[MARK]].value(cast("dict[str, Any]", facts), viewer)
+        elif below_key and facts is not None:
+            _finish(facts, below_key, finishers, viewer)
 
 
 def completion(collector: Collector, kind: object, selections: Sequence[SelectionSetNode]) -> Completion:

@@ -40,6 +40,8 @@ Json = ColumnElement[Any]
 GAP = "\n"
 """Stands in the text where something is null that may not be; JSON made by the database has it nowhere else."""
 
+NO_JSON: Json = literal_column("NULL::json", JSON())
+
 _NAME_BYTES = 63
 """PostgreSQL cuts longer names of columns off."""
 
@@ -111,9 +113,9 @@ def _finite(
 ) -> ColumnElement[Any]:
     """Return the text of a day or moment; asyncpg keeps Python's first and last as PostgreSQL's infinite ones."""
     return case(
-        (func.isfinite(column), text),
-        (column < literal_column("'2000-01-01'"), literal_column(f"'{least}'")),
-        (column.is_not(None), literal_column(f"'{most}'")),
+        (func.isfinite(column, type_=Boolean()), text),
+        (column < literal_column("'2000-01-01'"), literal_column(f"'{least}'", Text())),
+        (column.is_not(None), literal_column(f"'{most}'", Text())),
         else_=null(),
     )
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Select,
     Text,
     bindparam,
     func,
@@ -38,11 +39,25 @@ _RANK = "_rank"
 
 @dataclass(frozen=True)
 class Listed:
-    """A list and the page of it that is asked for."""
+    """A list in its order; with a `parent`, of rows that belong to a readable row of that type."""
 
     binding: TypeBinding
     keys: tuple[SortKey, ...]
     conditions: tuple[ColumnElement[bool], ...]
+    parent: TypeBinding | None = None
+
+    def rows(
+        self, builder: Builder, columns: Mapping[str, ColumnElement[Any]], outer: Sequence[FromClause]
+    ) -> Select[Any]:
+        """Return the SELECT of the list's rows, in no order."""
+        return builder.page(self.binding, columns, *outer, parent=self.parent).where(*self.conditions)
+
+
+@dataclass(frozen=True)
+class Paged:
+    """A page of a list, and what stands before the names of its parameters."""
+
+    listed: Listed
     page: PageArguments
     prefix: str
 
@@ -65,19 +80,13 @@ class _Wanted:
 
 
 def short_list(
-    builder: Builder,
-    nodes: Sequence[FieldNode],
-    binding: TypeBinding,
-    source: ToMany,
-    condition: ColumnElement[bool],
-    each: Points,
-    *outer: FromClause,
+    builder: Builder, nodes: Sequence[FieldNode], listed: Listed, each: Points, *outer: FromClause
 ) -> FromClause:
     """Return the join of a list that is given whole, as an array."""
-    kind = builder.object_type(source.target)
+    kind = builder.object_type(listed.binding.name)
     fields = builder.fields(kind, below(nodes))
-    ordered = builder.page(binding, builder.needs(binding, fields), *outer).where(condition)
-    row_number = func.row_number().over(order_by=[source.order, binding.column("id")])
+    row_number = func.row_number().over(order_by=ordering(listed.keys, is_backward=False))
+    ordered = listed.rows(builder, builder.needs(listed.binding, fields), outer)
     rows = ordered.add_columns(row_number.label(_RANK)).subquery(builder.name())
     part = builder.object(kind, fields, rows)
     points = (part.points + each).over(func.count(), None)
@@ -90,17 +99,19 @@ def connection(
     builder: Builder,
     kind: GraphQLObjectType,
     selections: Sequence[SelectionSetNode],
-    listed: Listed,
+    paged: Paged,
     *outer: FromClause,
 ) -> FromClause:
     """Return the join of a page of a list, with what is asked about the list, as an object."""
-    wanted = _wanted(builder, kind, selections, listed)
+    wanted = _wanted(builder, kind, selections, paged)
     if not wanted.has_rows:
-        members = {key: _of_list(builder, kind, nodes, listed, outer) for key, nodes in wanted.fields.items()}
+        members = {
+            key: _of_list(builder, kind, nodes, paged.listed, outer) for key, nodes in wanted.fields.items()
+        }
         points = summed(builder.asked_points(kind, nodes) for nodes in wanted.fields.values())
         return select(json_object(members).label("j"), points.sql.label("c")).lateral(builder.name())
-    rows = _rows(builder, listed, wanted, outer)
-    page = _Page(builder, kind, listed, wanted, rows)
+    rows = _rows(builder, paged, wanted, outer)
+    page = _Page(builder, kind, paged, wanted, rows)
     parts: list[Part] = []
     columns: dict[str, ColumnElement[Any]] = {}
     points = Points()
@@ -120,15 +131,15 @@ def connection(
     members: dict[str, Json] = {}
     for index, (key, nodes) in enumerate(wanted.fields.items()):
         of_rows = page.member(f"m{index}", nodes, aggregated)
-        members[key] = _of_list(builder, kind, nodes, listed, outer) if of_rows is None else of_rows
+        members[key] = _of_list(builder, kind, nodes, paged.listed, outer) if of_rows is None else of_rows
     return select(json_object(members).label("j"), aggregated.c.c.label("c")).lateral(builder.name())
 
 
 def _wanted(
-    builder: Builder, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode], listed: Listed
+    builder: Builder, kind: GraphQLObjectType, selections: Sequence[SelectionSetNode], paged: Paged
 ) -> _Wanted:
     fields = builder.fields(kind, selections)
-    binding = listed.binding
+    binding = paged.listed.binding
     node_kind = builder.object_type(binding.name)
     edge_kind = object_type(kind.fields["edges"])
     columns: dict[str, ColumnElement[Any]] = {}
@@ -155,23 +166,23 @@ def _has_joins(binding: TypeBinding, fields: Fields) -> bool:
     return any(each and isinstance(each.source, ToOne | ToAny | ToMany | Computed) for each in sources)
 
 
-def _rows(builder: Builder, listed: Listed, wanted: _Wanted, outer: Sequence[FromClause]) -> FromClause:
+def _rows(builder: Builder, paged: Paged, wanted: _Wanted, outer: Sequence[FromClause]) -> FromClause:
     """Return the rows of the page as they are read: with one more than it has, where it matters whether there is more.
 
     The parameter of LIMIT is unknown when PostgreSQL makes its plan. The constant below it says that it is small.
     """
-    columns = dict(wanted.columns)
+    columns, keys = dict(wanted.columns), paged.listed.keys
     if wanted.has_cursors:
-        columns |= {sort_column(index): key.expression for index, key in enumerate(listed.keys)}
+        columns |= {sort_column(index): key.expression for index, key in enumerate(keys)}
     few = (
-        builder.page(listed.binding, columns, *outer)
-        .where(*listed.conditions, *bounds(listed.keys, listed.page, listed.prefix))
-        .order_by(*ordering(listed.keys, is_backward=listed.page.is_backward))
+        paged.listed.rows(builder, columns, outer)
+        .where(*bounds(keys, paged.page, paged.prefix))
+        .order_by(*ordering(keys, is_backward=paged.page.is_backward))
         .limit(literal_column(str(builder.largest_page + 1)))
         .subquery(builder.name())
     )
-    page = select(few).limit(listed.parameter("read" if wanted.has_place else "size"))
-    if wanted.has_place or wanted.has_joins or listed.page.is_backward:
+    page = select(few).limit(paged.parameter("read" if wanted.has_place else "size"))
+    if wanted.has_place or wanted.has_joins or paged.page.is_backward:
         # Joins may change the order of rows.
         page = page.add_columns(func.row_number().over().label(_RANK))
     return page.subquery(builder.name())
@@ -183,7 +194,7 @@ class _Page:
 
     builder: Builder
     kind: GraphQLObjectType
-    listed: Listed
+    paged: Paged
     wanted: _Wanted
     rows: FromClause
 
@@ -193,12 +204,12 @@ class _Page:
         if _RANK not in self.rows.c:
             return None
         rank = self.rows.c[_RANK]
-        return rank.desc() if self.listed.page.is_backward else rank.asc()
+        return rank.desc() if self.paged.page.is_backward else rank.asc()
 
     @property
     def only(self) -> ColumnElement[bool] | None:
         """Return which rows belong to the page, null where all do."""
-        return self.rows.c[_RANK] <= self.listed.parameter("size") if self.wanted.has_place else None
+        return self.rows.c[_RANK] <= self.paged.parameter("size") if self.wanted.has_place else None
 
     @property
     def count(self) -> ColumnElement[Any]:
@@ -208,7 +219,7 @@ class _Page:
     @property
     def cursor(self) -> ColumnElement[Any]:
         """Return the cursor of a row."""
-        keys = self.listed.keys
+        keys = self.paged.listed.keys
         return cursor_text(keys, [self.rows.c[sort_column(index)] for index in range(len(keys))])
 
     def row(self, nodes: Sequence[FieldNode]) -> tuple[Part, Points]:
@@ -244,16 +255,16 @@ class _Page:
 
     def place(self, name: str, nodes: Sequence[FieldNode]) -> dict[str, ColumnElement[Any]]:
         """Return the aggregates that page information is made of."""
-        rank, is_backward = self.rows.c[_RANK], self.listed.page.is_backward
-        has_more = func.count() > self.listed.parameter("size")
+        rank, is_backward = self.rows.c[_RANK], self.paged.page.is_backward
+        has_more = func.count() > self.paged.parameter("size")
         cursors = {
             order: _first(self.cursor, way, self.only)
             for order, way in (("nearest", rank.asc()), ("furthest", rank.desc()))
         }
         start, end = ("furthest", "nearest") if is_backward else ("nearest", "furthest")
         found: dict[str, ColumnElement[Any]] = {
-            "hasNextPage": _constant(self.listed.page.before is not None) if is_backward else has_more,
-            "hasPreviousPage": has_more if is_backward else _constant(self.listed.page.after is not None),
+            "hasNextPage": _constant(self.paged.page.before is not None) if is_backward else has_more,
+            "hasPreviousPage": has_more if is_backward else _constant(self.paged.page.after is not None),
             "startCursor": cursors[start],
             "endCursor": cursors[end],
         }
@@ -289,7 +300,7 @@ def _of_list(
     if nodes[0].name.value == "__typename":
         return literal(kind.name, Text())
     assert nodes[0].name.value == "totalCount", "connections have no other field"
-    counted = builder.page(listed.binding, {}, *outer).where(*listed.conditions)
+    counted = listed.rows(builder, {}, outer)
     return counted.with_only_columns(func.count(type_=BigInteger())).correlate(*outer).scalar_subquery()
 
 

@@ -56,6 +56,9 @@ _DIALECT = asyncpg_dialect()
 
 # Any: parameters are of whatever types the columns are that they're compared with.
 _Bind = Callable[[Any], Any]
+_Shaped = tuple[Asked, Hashable]
+"""What is asked at a site, and its shape."""
+
 _Make = Callable[[Builder], AnySelect]
 
 
@@ -77,8 +80,8 @@ class Statement:
         ]
 
 
-def rendered(select: AnySelect) -> Statement:
-    """Return a SELECT as text with numbered parameters; literals in it are parameters too."""
+def rendered(select: AnySelect, constants: Mapping[str, Any]) -> Statement:
+    """Return a SELECT as text with numbered parameters; literals in it are parameters too, with `constants` by name."""
     compiled = select.compile(dialect=_DIALECT)
     names = tuple(compiled.positiontup or ())
     binds: dict[str, BindParameter[Any]] = compiled.binds
@@ -86,7 +89,7 @@ def rendered(select: AnySelect) -> Statement:
         compiled.string,
         names,
         tuple(binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in names),
-        {name: binds[name].effective_value for name in names if not binds[name].required},
+        {**constants, **{name: binds[name].effective_value for name in names if not binds[name].required}},
     )
 
 
@@ -98,7 +101,9 @@ class Outline:
     collector: Collector
     policy: Policy
     sites: tuple[Site, ...]
-    asked_once: tuple[Asked | None, ...]
+    asked_once: tuple[_Shaped | None, ...]
+    """For each site what is asked there and its shape; null where variables say it for each request."""
+
     forbidden: Sequence[Path]
 
 
@@ -110,11 +115,14 @@ class Plan:
     """Kept with its plan, whose key has its id: an id alone could be another's later."""
 
     statement: Statement
-    orders: Sequence[Sequence[SortKey]]
-    """For each site of the outline the order of its list, empty for one that is no list."""
+    filled: Sequence[tuple[int, Site, Sequence[SortKey]]]
+    """The sites, by their index, whose parameters each request fills anew, with the order of their list."""
 
     tree: Tree
     finishers: Sequence[Finisher]
+    keys: tuple[str, ...]
+    """For a payload the response keys at which its object stands."""
+
     seconds: float
     """How long it took to make it."""
 
@@ -144,7 +152,7 @@ class Payloads:
 
     plans: Plans
     outline: Outline
-    asked: Sequence[Asked]
+    asked: Sequence[_Shaped]
     viewer: Viewer
 
     def ready(self, root_key: str, type_name: str, key: UUID) -> Ready:
@@ -211,7 +219,7 @@ class Plans:
         outline, asked = self._asked(operation, fragments, variables, policy)
         return Payloads(self, outline, asked, viewer)
 
-    def payload(self, outline: Outline, asked: Sequence[Asked], root_key: str, type_name: str) -> Plan:
+    def payload(self, outline: Outline, asked: Sequence[_Shaped], root_key: str, type_name: str) -> Plan:
         """Return the plan of what is asked of the object of a mutation's field."""
         root = self.schema.mutation_type
         assert root is not None, "the schema has mutations"
@@ -225,6 +233,7 @@ class Plans:
                 if inner[0].name.value in kind.fields
                 and named_type(kind.fields[inner[0].name.value]).name == type_name
             }
+            builder.keys = tuple(members)
             return row_select(builder, type_name, members)
 
         return self._plan(outline, asked, (root_key, type_name), make)
@@ -235,19 +244,23 @@ class Plans:
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Mapping[str, Any],
         policy: Policy,
-    ) -> tuple[Outline, list[Asked]]:
+    ) -> tuple[Outline, list[_Shaped]]:
         coerced = _coerced(self.schema, operation, variables)
         try:
             outline = self._outline(operation, fragments, variables, coerced, policy)
         except GraphQLError as error:
             raise Unplannable("a directive can't be taken") from error
         return outline, [
-            site.asked(coerced, self.largest_page) if once is None else once
+            once or self._shaped(site, coerced)
             for site, once in zip(outline.sites, outline.asked_once, strict=True)
         ]
 
-    def _plan(self, outline: Outline, asked: Sequence[Asked], place: tuple[str, ...], make: _Make) -> Plan:
-        key = (id(outline), place, *(each.shape for each in asked))
+    def _shaped(self, site: Site, variables: VariableValues) -> _Shaped:
+        asked = site.asked(variables, self.largest_page)
+        return asked, asked.shape
+
+    def _plan(self, outline: Outline, asked: Sequence[_Shaped], place: tuple[str, ...], make: _Make) -> Plan:
+        key = (id(outline), place, *(shape for _, shape in asked))
         plan = self._plans.get(key)
         if plan is None:
             plan = self._made(outline, asked, make)
@@ -272,7 +285,7 @@ class Plans:
         key = (id(operation), id(policy), decided)
         outline = self._outlines.get(key)
         if outline is None:
-            collector = Collector(self.schema, fragments, coerced)
+            collector = Collector(self.schema, fragments, _only(known[1], coerced))
             outline = self._outlined(operation, collector, variables, policy)
             self._outlines.put(key, outline)
         return outline
@@ -291,22 +304,22 @@ class Plans:
             collector,
             policy,
             sites,
-            tuple(None if site.has_variables else site.asked(nothing, self.largest_page) for site in sites),
+            tuple(None if site.has_variables else self._shaped(site, nothing) for site in sites),
             forbidden_paths(self.schema, operation, collector.fragments, variables, policy, self.catalog),
         )
 
-    def _made(self, outline: Outline, asked: Sequence[Asked], make: _Make) -> Plan:
+    def _made(self, outline: Outline, asked: Sequence[_Shaped], make: _Make) -> Plan:
         began = time.perf_counter()
         builder = Builder(
             outline.collector,
             self.catalog,
             outline.policy,
             self._tariff,
-            {id(site.node): (site, each) for site, each in zip(outline.sites, asked, strict=True)},
+            {id(site.node): (site, each) for site, (each, _) in zip(outline.sites, asked, strict=True)},
             self.largest_page,
         )
         try:
-            statement = rendered(make(builder))
+            statement = rendered(make(builder), _constants(outline, builder))
         except RecursionError as error:
             raise Unplannable("nested too deeply") from error
         except MalformedRequest as error:
@@ -316,8 +329,13 @@ class Plans:
         seconds = time.perf_counter() - began
         self.counts.made += 1
         self.counts.seconds_making += seconds
-        orders = [builder.orders.get(id(site.node), ()) for site in outline.sites]
-        return Plan(outline, statement, orders, tree_of(builder.finished_paths), builder.finishers, seconds)
+        filled = [
+            (index, site, builder.orders.get(id(site.node), ()))
+            for index, (site, once) in enumerate(zip(outline.sites, outline.asked_once, strict=True))
+            if once is None and id(site.node) in builder.used
+        ]
+        tree = tree_of(builder.finished_paths)
+        return Plan(outline, statement, filled, tree, builder.finishers, builder.keys, seconds)
 
 
 def _coerced(
@@ -335,16 +353,32 @@ def _coerced(
     return coerced
 
 
-def _values(plan: Plan, asked: Sequence[Asked], viewer: Viewer) -> dict[str, Any]:
-    grants = viewer.sorted_grants
-    found: dict[str, Any] = {
-        **viewer.parameters,
-        ROLES_PARAMETER: [grant.role.name for grant in grants],
-        ROLE_PROJECTS_PARAMETER: [grant.project_id for grant in grants],
-    }
+def _only(names: Sequence[str], variables: VariableValues) -> VariableValues:
+    """Return some of the variables: what is remembered holds no other value of anybody's."""
+    return VariableValues(
+        {name: variables.sources[name] for name in names if name in variables.sources},
+        {name: variables.coerced[name] for name in names if name in variables.coerced},
+    )
+
+
+def _constants(outline: Outline, builder: Builder) -> dict[str, object]:
+    """Return the values of parameters that are the same in every request: those of arguments without variables."""
+    found: dict[str, object] = {}
+    for site, once in zip(outline.sites, outline.asked_once, strict=True):
+        if once is not None and id(site.node) in builder.used:
+            found |= parameter_values(once[0], site.prefix, builder.orders.get(id(site.node), ()))
+    return found
+
+
+def _values(plan: Plan, asked: Sequence[_Shaped], viewer: Viewer) -> dict[str, Any]:
+    found: dict[str, Any] = dict(viewer.parameters)
+    if ROLES_PARAMETER in plan.statement.names:
+        grants = viewer.sorted_grants
+        found[ROLES_PARAMETER] = [grant.role.name for grant in grants]
+        found[ROLE_PROJECTS_PARAMETER] = [grant.project_id for grant in grants]
     try:
-        for site, each, keys in zip(plan.outline.sites, asked, plan.orders, strict=True):
-            found.update(parameter_values(each, site.prefix, keys))
+        for index, site, keys in plan.filled:
+            found.update(parameter_values(asked[index][0], site.prefix, keys))
     except MalformedRequest as error:
         raise Unplannable("an argument can't be taken") from error
     return found

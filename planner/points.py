@@ -20,9 +20,9 @@ class Points:
         return Points(self.known + other.known, self.counted + other.counted)
 
     @property
-    def sql(self) -> ColumnElement[Any]:
+    def sql(self) -> ColumnElement[int]:
         """Return the sum."""
-        total: ColumnElement[Any] = literal_column(str(self.known), BigInteger())
+        total: ColumnElement[int] = literal_column(str(self.known), BigInteger())
         for each in self.counted:
             total = total + each
         return total

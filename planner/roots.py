@@ -17,7 +17,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    null,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
@@ -28,7 +27,7 @@ from planner import lists
 from planner.arguments import Asked, Unplannable
 from planner.building import Builder
 from planner.collecting import Fields, below
-from planner.json_sql import Json, api_value, json_list, json_object, or_gap
+from planner.json_sql import NO_JSON, Json, api_value, json_list, json_object, or_gap
 from planner.parts import Part, joined, object_type
 from planner.points import NOTHING, Points, summed
 from planner.tariff import ROW
@@ -54,19 +53,19 @@ def query_select(builder: Builder, operation: OperationDefinitionNode) -> AnySel
 
 
 def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldNode]]) -> AnySelect:
-    """Return the SELECT of one row by the parameter `key`: for each response key what is asked of it there, and its points.
+    """Return the SELECT of one row by the parameter `key`: for each response key in turn what is asked of it there.
 
-    All are null where the row may not be read.
+    All are null where the row may not be read. What they cost stands beside them.
     """
     key = bindparam("key", type_=Uuid())
     columns: list[ColumnElement[Any]] = []
     joins: list[FromClause] = []
     points = NOTHING
-    for response_key, nodes in asked.items():
+    for index, (response_key, nodes) in enumerate(asked.items()):
         condition = builder.catalog.types[type_name].column("id") == key
         with builder.at(response_key):
             part = _row(builder, type_name, nodes, condition, Points(ROW))
-        columns.append(_bytes(part.json, response_key))
+        columns.append(_bytes(part.json, f"{DATA}_{index}"))
         joins += part.joins
         points += part.points
     root = select(literal_column("1").label("one")).subquery("root")
@@ -112,7 +111,7 @@ def _root(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> 
     match asked:
         case RowQuestion(type_name):
             if type_name not in builder.catalog.types:
-                return Part(null())
+                return Part(NO_JSON)
             condition = builder.catalog.types[type_name].column("id") == parameters("key", Uuid())
             return _row(builder, type_name, nodes, condition, each)
         case FieldQuestion(type_name, field):
@@ -148,10 +147,11 @@ def _list(
 ) -> Part:
     listing = asked.criteria.listing(builder.policy, parameters)
     binding = builder.catalog.types[listing.type_name]
-    listed = lists.Listed(binding, listing.keys, listing.conditions, asked.page, parameters.prefix)
+    listed = lists.Listed(binding, listing.keys, listing.conditions)
+    paged = lists.Paged(listed, asked.page, parameters.prefix)
     site, _ = builder.site(nodes)
     builder.orders[id(site.node)] = listing.keys
-    found = lists.connection(builder, kind, below(nodes), listed)
+    found = lists.connection(builder, kind, below(nodes), paged)
     return Part(found.c.j, Points(0, (found.c.c,)), (found,))
 
 
@@ -315,7 +315,7 @@ def _group(
         elif grouping is None:
             members[key] = api_value(rows.c[_python_name(name)])
         elif grouping not in asked.groupings:
-            members[key] = null()
+            members[key] = NO_JSON
         elif grouping in GROUP_TYPES:
             target = GROUP_TYPES[grouping]
             condition = builder.catalog.types[target].column("id") == rows.c[group_column(grouping)]

@@ -68,12 +68,16 @@ class ToAny:
     targets: tuple[str, ...]
 
 
+AnySelect = Select[*tuple[Any, ...]]
+"""A SELECT whose labels say what its columns are; their types would say less."""
+
+
 # Any: facts are columns of all kinds, and what Python makes of them is whatever the field's type holds.
 @dataclass(frozen=True, eq=False)
 class Computed:
     """The value is made in Python of facts that one SELECT gives for all rows: it has the row's id as `id`."""
 
-    facts: Callable[[Policy], Select[Any]]
+    facts: Callable[[Policy], AnySelect]
     value: Callable[[Mapping[str, Any], Viewer], Any]
     """Takes a row of the facts; objects in what it returns are mappings by the API's names."""
 

@@ -26,7 +26,7 @@ from policies.bindings import (
 from policies.readers import is_guarded
 from policies.roles import Role
 from policies.rules import EVERYBODY, STAFF, Rulebook
-from policies.scope import ANYWHERE, Predicate, Scope, predicate, supports
+from policies.scope import ANYWHERE, Predicate, Scope, is_inherited, predicate, supports
 from policies.viewer import ViewerShape
 
 
@@ -54,6 +54,16 @@ class Policy:
     def rows(self, thing: str, row: type[Keyed], deed: str = "read") -> Predicate:
         """Return the predicate of the rows on which the viewer may do `deed`."""
         return predicate(self.scopes(thing, deed), row)
+
+    def is_read_with(self, binding: TypeBinding, parent: TypeBinding) -> bool:
+        """Return whether whoever reads a row of `parent` reads every row of this type that belongs to it.
+
+        Then the rows below a readable row need no predicate of their own.
+        """
+        own, above = self.scopes(binding.thing, "read"), self.scopes(parent.thing, "read")
+        return ANYWHERE in own or (
+            above <= own and all(is_inherited(scope.where, binding.row, parent.row) for scope in above)
+        )
 
     def is_always_visible(self, binding: TypeBinding, field: FieldBinding) -> bool:
         """Return whether every readable row shows this field, so that no mask is needed."""

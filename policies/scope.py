@@ -56,6 +56,11 @@ def supports(where: str, row: type[Keyed]) -> bool:
     return where == ANYWHERE.where or row in _SCOPES.get(where, {})
 
 
+def is_inherited(where: str, row: type[Keyed], parent: type[Keyed]) -> bool:
+    """Return whether a row is in the scope exactly when the row of `parent` is that it belongs to."""
+    return (where, row, parent) in _INHERITED
+
+
 def _user() -> ColumnElement[UUID]:
     return bindparam(USER_PARAMETER, type_=Uuid())
 
@@ -154,5 +159,15 @@ _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
         AssignmentRow: lambda _: AssignmentRow.user_id == _user(),
     },
 }
+_INHERITED = frozenset(
+    (where, row, OrderRow)
+    for row, wheres in (
+        (OrderLineRow, ("project", "own_org", "assigned")),
+        (AssignmentRow, ("project", "assigned")),
+    )
+    for where in wheres
+)
+"""The scopes above that `_child` makes: those of the order itself."""
+
 # Cost codes are the company's own vocabulary: they are seen by all of a role or by none.
 assert all(CostCodeRow not in tables for tables in _SCOPES.values())

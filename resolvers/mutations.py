@@ -13,7 +13,6 @@ from domain.errors import Refusal
 from loaders.records import Record, WrittenRecord
 from loaders.rows import row_by_key
 from planner.arguments import Unplannable
-from planner.roots import POINTS
 from resolvers.context import Context, Info
 
 CommandT = TypeVar("CommandT", bound=Command)
@@ -42,12 +41,12 @@ async def _written(context: Context, root_key: str, type_name: str, key: UUID) -
         ready = context.payloads.ready(root_key, type_name, key)
         row = await context.reads.session.row(ready.plan.statement.sql, ready.arguments)
         assert row is not None, "the root is one row"
-        content = dict(row)
-        points = content.pop(POINTS)
-        if None in content.values():
+        *contents, points = row.values()
+        if None in contents:
             return None
         written = {
-            name: Fragment(ready.plan.answer(data, context.signed_in, name)) for name, data in content.items()
+            key: Fragment(ready.plan.answer(data, context.signed_in, key))
+            for key, data in zip(ready.plan.keys, contents, strict=True)
         }
     except Unplannable as reason:
         context.trace.reason = str(reason)
