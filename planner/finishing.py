@@ -73,10 +73,15 @@ def _finish(value: Any, tree: Tree, finishers: Sequence[Finisher], viewer: Viewe
     found = cast("dict[str, Any]", value)
     for key, below_key in tree.items():
         facts = found.get(key)
-        if isinstance(facts, dict) and MARK in facts:
-            found[key] = finishers[facts[MARK]].value(cast("dict[str, Any]", facts), viewer)
+        mark = _mark(facts)
+        if mark is not None:
+            found[key] = finishers[mark].value(found[key], viewer)
         elif below_key and facts is not None:
             _finish(facts, below_key, finishers, viewer)
+
+
+def _mark(value: Any) -> int | None:
+    return cast("dict[str, Any]", value).get(MARK) if isinstance(value, dict) else None
 
 
 def completion(collector: Collector, kind: object, selections: Sequence[SelectionSetNode]) -> Completion:

@@ -1,4 +1,4 @@
-"""What was made lately, within a bound."""
+"""What was made lately? Values by key, within a bound."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from graphql import FieldNode, GraphQLObjectType, OperationDefinitionNode
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Integer,
     Label,
     Text,
     Uuid,
@@ -68,15 +69,22 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
         columns.append(_bytes(part.json, f"{DATA}_{index}"))
         joins += part.joins
         points += part.points
-    root = select(literal_column("1").label("one")).subquery("root")
-    return select(*columns, points.sql.label(POINTS)).select_from(joined(root, joins))
+    root = _root_row()
+    columns.append(points.sql.label(POINTS))
+    return select(*columns).select_from(joined(root, joins))
 
 
 def _finished(json: Json, points: Points, joins: Sequence[FromClause]) -> AnySelect:
-    statement = select(_bytes(json, DATA), points.sql.label(POINTS))
+    columns: list[ColumnElement[Any]] = [_bytes(json, DATA), points.sql.label(POINTS)]
+    statement = select(*columns)
     if not joins:
         return statement
-    return statement.select_from(joined(select(literal_column("1").label("one")).subquery("root"), joins))
+    return statement.select_from(joined(_root_row(), joins))
+
+
+def _root_row() -> FromClause:
+    """Return one row, for the root fields to be joined to."""
+    return select(literal_column("1", Integer()).label("one")).subquery("root")
 
 
 def _bytes(json: Json, name: str) -> Label[bytes]:
