@@ -7,8 +7,9 @@ prepares a statement once and keeps the database's plan for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
@@ -35,7 +36,7 @@ _LOST = (
 
 
 # Any: asyncpg says nothing of its types.
-_Pool = Any
+_Connection = Any
 
 
 class StatementFailed(Exception):
@@ -43,13 +44,19 @@ class StatementFailed(Exception):
 
 
 class Statements:
-    """Runs statements on a pool of its own, which is empty until it is first used; `url` is `postgresql+asyncpg://…`."""
+    """Runs statements on connections of its own, opened when they are first needed; `url` is `postgresql+asyncpg://…`.
+
+    asyncpg has a pool too. It prepares every connection for what its next user may have done to it, which took more than
+    half of the time that a small statement takes here, and our statements do nothing to a connection.
+    """
 
     def __init__(self, url: str, limits: PoolLimits) -> None:
         self._url = url
         self._limits = limits
-        self._opening = asyncio.Lock()
-        self._pool: _Pool | None = None
+        self._open = 0
+        self._idle: list[_Connection] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def row(self, sql: str, arguments: Sequence[Any]) -> Row | None:
         """Return the first row of a statement, null where it gives none; raise `Unavailable` or `StatementFailed`.
@@ -59,25 +66,34 @@ class Statements:
         try:
             return await self._row(sql, arguments)
         except _LOST:
-            if self._pool is not None:
-                # Whatever ended this connection has ended the others too.
-                await self._pool.expire_connections()
+            # Whatever ended this connection has ended the others too.
+            idle, self._idle = self._idle, []
+            for connection in idle:
+                self._discard(connection)
         try:
             return await self._row(sql, arguments)
         except _LOST as error:
             raise Unavailable from error
 
     async def close(self) -> None:
-        """Close every connection."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
+        """Close every connection that nobody uses."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            self._discard(connection)
+        await asyncio.gather(*self._closing)
 
     async def _row(self, sql: str, arguments: Sequence[Any]) -> Row | None:
-        pool = self._pool or await self._opened()
         try:
-            async with pool.acquire(timeout=self._limits.wait_seconds) as connection:
-                return await connection.fetchrow(sql, *arguments)
+            connection = await self._taken()
+            try:
+                row = await connection.fetchrow(sql, *arguments)
+            except asyncpg.PostgresError:
+                self._give_back(connection)
+                raise
+            except BaseException:
+                # Its answer may still be on the way: closing it first cancels the statement in the database.
+                self._discard(connection)
+                raise
         except asyncpg.QueryCanceledError as error:
             raise slow() from error
         except (TimeoutError, asyncpg.InsufficientResourcesError) as error:
@@ -88,26 +104,76 @@ class Statements:
             # Its text may tell values of parameters, which must not reach a log.
             kind = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
             raise StatementFailed(kind) from None
+        self._give_back(connection)
+        return row
 
-    async def _opened(self) -> _Pool:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await self._open()
-            return self._pool
+    async def _taken(self) -> _Connection:
+        """Return a connection, the last used one first; raise `TimeoutError` where none becomes free in time."""
+        if not self._idle and self._open >= self._limits.size:
+            async with asyncio.timeout(self._limits.wait_seconds):
+                while not self._idle and self._open >= self._limits.size:
+                    await self._turn()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._open -= 1
+        self._open += 1
+        try:
+            return await self._connected()
+        except BaseException:
+            self._freed()
+            raise
 
-    async def _open(self) -> _Pool:
+    async def _turn(self) -> None:
+        """Wait until a connection may be free; whoever gives up passes his turn on."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._wake()
+            else:
+                self._waiting.remove(turn)
+            raise
+
+    def _give_back(self, connection: _Connection) -> None:
+        if connection.is_closed():
+            self._freed()
+            return
+        self._idle.append(connection)
+        self._wake()
+
+    def _discard(self, connection: _Connection) -> None:
+        """Close a connection beside what goes on."""
+        closing = asyncio.ensure_future(_closed(connection, self._limits.connect_seconds))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._freed()
+
+    def _freed(self) -> None:
+        self._open -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    async def _connected(self) -> _Connection:
         _, address = asyncpg_dialect().create_connect_args(make_url(self._url))
-        return await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+        connect = cast("Callable[..., Awaitable[_Connection]]", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType]
+        return await connect(
             **address,
-            min_size=0,
-            max_size=self._limits.size,
             timeout=self._limits.connect_seconds,
             # The server's own limit comes first; this one is for a server that is frozen or out of reach.
             command_timeout=self._limits.statement_seconds + self._limits.connect_seconds,
             statement_cache_size=_STATEMENTS,
             max_cacheable_statement_size=_STATEMENT_CHARACTERS,
             max_cached_statement_lifetime=0,
-            reset=_nothing_to_reset,
             server_settings={
                 **server_settings(self._limits),
                 "default_transaction_read_only": "on",
@@ -117,5 +183,8 @@ class Statements:
         )
 
 
-async def _nothing_to_reset(_connection: object) -> None:
-    """Leave a connection as it is: single statements change nothing about it."""
+async def _closed(connection: _Connection, seconds: float) -> None:
+    try:
+        await connection.close(timeout=seconds)
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()

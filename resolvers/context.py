@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from asyncio import CancelledError, Semaphore, shield
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -64,15 +62,6 @@ class Trace:
 
     sql: str | None = None
     seconds: dict[str, float] = field(default_factory=dict[str, float])
-
-    @contextmanager
-    def measured(self, step: str) -> Generator[None]:
-        """Note how long a step takes."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[step] = time.perf_counter() - began
 
 
 class Context:

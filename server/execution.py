@@ -32,6 +32,10 @@ from server.planned import PlannedQueries, WritingExecutor
 
 ResultT = TypeVar("ResultT")
 
+PLANNER_OFF = "the planner is off"
+NOTHING_READ = "nothing to read"
+"""Why an operation is interpreted of which the planner itself says nothing: a mutation without an object in its answer."""
+
 _ERRORS_TOLD = 5
 """How much is told of what is wrong with variables."""
 
@@ -62,6 +66,8 @@ class Executor:
             return {"data": None, **failure(error.code, error.message)}
         finally:
             await context.close()
+            if trace.path == "interpreted" and trace.reason is None:
+                trace.reason = NOTHING_READ
             self.paths[trace.path if trace.reason is None else f"{trace.path}: {trace.reason}"] += 1
 
     async def _by_plan(
@@ -70,7 +76,7 @@ class Executor:
         """Return the response of a query that can be planned, null for what has to be interpreted."""
         planned, trace = self._planned, context.trace
         if planned is None:
-            trace.reason = "the planner is off"
+            trace.reason = PLANNER_OFF
             return None
         try:
             if operation.operation is OperationType.MUTATION:
@@ -78,9 +84,8 @@ class Executor:
                 return None
             response = await self._in_time(planned.respond(prepared, operation, variables, context))
         except Unplannable as reason:
-            trace.reason = str(reason)
+            trace.path, trace.reason = "interpreted", str(reason)
             return None
-        trace.path = "planned"
         return response
 
     async def _interpreted(

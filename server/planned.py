@@ -25,6 +25,9 @@ from resolvers.context import Context
 from server.answers import Response, Variables, forbidden
 from server.documents import Prepared
 
+ANONYMOUS = "nobody is signed in"
+"""Why what the anonymous ask is interpreted."""
+
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -43,16 +46,19 @@ class PlannedQueries:
             raise Unplannable(operation.operation.value)
         viewer = context.viewer
         if viewer is None:
-            raise Unplannable("nobody is signed in")
+            raise Unplannable(ANONYMOUS)
         trace = context.trace
-        with trace.measured("plan"):
-            policy = context.runtime.policies.of(viewer.shape)
-            ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
-        trace.sql = ready.plan.statement.sql
-        with trace.measured("statement"):
-            data, context.points = await self._read(ready, context)
-        with trace.measured("finish"):
-            answered = ready.plan.answer(data, viewer)
+        began = time.perf_counter()
+        policy = context.runtime.policies.of(viewer.shape)
+        ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
+        # What fails from here on, failed on this path, unless the interpreter can still answer.
+        trace.path, trace.sql = "planned", ready.plan.statement.sql
+        planned = time.perf_counter()
+        data, context.points = await self._read(ready, context)
+        read = time.perf_counter()
+        answered = ready.plan.answer(data, viewer)
+        finished = time.perf_counter()
+        trace.seconds = {"plan": planned - began, "statement": read - planned, "finish": finished - read}
         response: Response = {"data": orjson.Fragment(answered)}
         return response | ({"errors": forbidden(ready.forbidden)} if ready.forbidden else {})
 
@@ -61,7 +67,7 @@ class PlannedQueries:
     ) -> Payloads:
         """Return what plans the payloads of a mutation; raise `Unplannable`."""
         if context.viewer is None:
-            raise Unplannable("nobody is signed in")
+            raise Unplannable(ANONYMOUS)
         policy = context.runtime.policies.of(context.viewer.shape)
         return self.plans.payloads(operation, prepared.fragments, variables, context.viewer, policy)
 
