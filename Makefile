@@ -6,6 +6,7 @@
 #   make setup   only what `make serve` uses: the virtual environment and the explorer
 #   make explorer   build the page at /explorer; needs npm packages, and says why where it can't have them
 #   make lint types floors pytest   the parts of `make test` alone
+#   make bench   measure beside the limit and its peers (ONLY=board,tiny SIZE=small); see bench/README.md
 #   make golden  rewrite the golden files, to be read like code before they are committed
 #   make lock    resolve requirements*.in again (needs uv)
 #   make clean   remove what was built or cached; data is never touched
@@ -13,7 +14,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-clients serve explorer built-explorer npm-packages walk test lint types floors pytest golden \
-	lock clean
+	bench lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -23,7 +24,7 @@ ARGS ?=
 URL ?= http://127.0.0.1:8000
 
 help:
-	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 # Prints the first usable interpreter. A pyenv shim may exist and not run, so each candidate is asked.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -153,6 +154,12 @@ golden: setup-dev setup-clients
 	@$(MAKE) --no-print-directory built-explorer
 	GOLDEN=update $(BIN)/pytest -n $(WORKERS) -k golden $(ARGS)
 
+# ONLY, SIZE, ROUNDS, ROUND_SECONDS and CONNECTIONS go to bench/plan.py through the environment.
+bench:
+	$(call install,requirements-bench.txt)
+	@set -eu; umask 022; $(call NPM_CI,bench)
+	@exec $(BIN)/python -m bench
+
 LOCK = $(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command "make lock" --quiet
 
@@ -160,9 +167,11 @@ lock:
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv (pip install uv)" >&2; exit 1; }
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+	$(LOCK) --output-file requirements-bench.txt requirements-bench.in
 	$(LOCK) --output-file requirements-node.txt requirements-node.in
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf explorer/dist explorer/dist.draft explorer/node_modules tests/clients/node_modules tests/e2e/browser/node_modules
+	rm -rf bench/node_modules
 	find . -name __pycache__ -type d -not -path './.eoms/*' -prune -exec rm -rf {} +

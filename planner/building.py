@@ -44,7 +44,7 @@ from planner.arguments import Asked, Site, Unplannable
 from planner.collecting import Collector, Fields, below
 from planner.finishing import MARK, Finisher, completion
 from planner.json_sql import NO_JSON, Json, api_value, global_id_text, json_object, or_gap
-from planner.parts import Part, joined, object_type
+from planner.parts import Part, Reached, joined, object_type
 from planner.points import Points, summed
 from planner.tariff import Tariff
 from policies.bindings import (
@@ -156,14 +156,14 @@ class Builder:
         binding: TypeBinding,
         columns: Mapping[str, ColumnElement[Any]],
         *outer: FromClause,
-        parent: TypeBinding | None = None,
+        reached: Reached | None = None,
     ) -> Select[Any]:
         """Return the SELECT of the readable rows of a type with these columns, beside what surrounds it.
 
-        With a `parent`, only rows that belong to a readable row of that type will be asked for.
+        What is only `reached` from another readable row may be readable by that alone.
         """
         self.reads_rows = True
-        is_implied = parent is not None and self.policy.is_read_with(binding, parent)
+        is_implied = reached is not None and self.policy.is_read_with(binding, reached.parent, reached.key)
         return (
             select(binding.column("id").label(KEY), *(column.label(name) for name, column in columns.items()))
             .select_from(binding.row)
@@ -177,11 +177,13 @@ class Builder:
         selections: Sequence[SelectionSetNode],
         condition: ColumnElement[bool],
         *outer: FromClause,
+        reached: Reached | None = None,
     ) -> tuple[FromClause, Points]:
         """Return the join of the one readable row for which a condition holds, and what it costs where it is there."""
         kind, binding = self.object_type(type_name), self.catalog.types[type_name]
         fields = self.fields(kind, selections)
-        page = self.page(binding, self.needs(binding, fields), *outer).where(condition).subquery(self.name())
+        rows = self.page(binding, self.needs(binding, fields), *outer, reached=reached)
+        page = rows.where(condition).subquery(self.name())
         part = self.object(kind, fields, page)
         statement = select(part.json.label("j"), part.points.sql.label("c")).select_from(
             joined(page, part.joins)
@@ -234,7 +236,8 @@ class Builder:
             case HiddenFields():
                 return Part(row.c[HIDDEN_FIELDS])
             case ToOne(_, target):
-                return self._to_one(kind, nodes, target, row.c[bound.name], row)
+                reached = Reached(binding, binding.column(bound.name))
+                return self._to_one(kind, nodes, target, reached, row.c[bound.name], row)
             case ToAny(_, _, targets):
                 return self._to_any(kind, nodes, targets, row, bound)
             case ToMany() as source:
@@ -257,10 +260,12 @@ class Builder:
         kind: GraphQLObjectType,
         nodes: list[FieldNode],
         target: str,
+        reached: Reached,
         key: ColumnElement[Any],
         row: FromClause,
     ) -> Part:
-        found, points = self.one(target, below(nodes), self.catalog.types[target].column("id") == key, row)
+        condition = self.catalog.types[target].column("id") == key
+        found, points = self.one(target, below(nodes), condition, row, reached=reached)
         is_never_null = isinstance(kind.fields[nodes[0].name.value].type, GraphQLNonNull)
         points = (points + self.each_points(kind, nodes)).where(found.c.j.is_not(None))
         return Part(or_gap(found.c.j) if is_never_null else found.c.j, points, (found,))
@@ -306,7 +311,12 @@ class Builder:
     ) -> Part:
         binding = self.catalog.types[source.target]
         definition = kind.fields[nodes[0].name.value]
-        listing = lists.Listed(binding, nested_keys(source, binding), (source.key == row.c[KEY],), parent)
+        listing = lists.Listed(
+            binding,
+            nested_keys(source, binding),
+            (source.key == row.c[KEY],),
+            Reached(parent, source.key),
+        )
         if not definition.args:
             found = lists.short_list(self, nodes, listing, self.each_points(kind, nodes), row)
         else:

@@ -27,7 +27,7 @@ from loaders.cursors import SortKey, sort_column
 from loaders.paging import PageArguments, bounds, ordering
 from planner.collecting import Fields, below
 from planner.json_sql import Json, cursor_text, json_list, json_object
-from planner.parts import Part, joined, object_type
+from planner.parts import Part, Reached, joined, object_type
 from planner.points import Points, summed
 from policies.bindings import Computed, ToAny, ToMany, ToOne, TypeBinding
 
@@ -39,18 +39,18 @@ _RANK = "_rank"
 
 @dataclass(frozen=True)
 class Listed:
-    """A list in its order; with a `parent`, of rows that belong to a readable row of that type."""
+    """A list in its order, perhaps of rows that are reached from another."""
 
     binding: TypeBinding
     keys: tuple[SortKey, ...]
     conditions: tuple[ColumnElement[bool], ...]
-    parent: TypeBinding | None = None
+    reached: Reached | None = None
 
     def rows(
         self, builder: Builder, columns: Mapping[str, ColumnElement[Any]], outer: Sequence[FromClause]
     ) -> Select[Any]:
         """Return the SELECT of the list's rows, in no order."""
-        return builder.page(self.binding, columns, *outer, parent=self.parent).where(*self.conditions)
+        return builder.page(self.binding, columns, *outer, reached=self.reached).where(*self.conditions)
 
 
 @dataclass(frozen=True)

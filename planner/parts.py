@@ -11,6 +11,7 @@ from sqlalchemy import FromClause, true
 
 from planner.json_sql import Json
 from planner.points import NOTHING, Points
+from policies.bindings import StoredColumn, TypeBinding
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,14 @@ class Part:
     json: Json
     points: Points = NOTHING
     joins: tuple[FromClause, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reached:
+    """That rows are reached from a readable row of type `parent`, by a key of one or the other."""
+
+    parent: TypeBinding
+    key: StoredColumn
 
 
 def joined(row: FromClause, joins: Iterable[FromClause]) -> FromClause:

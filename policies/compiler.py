@@ -55,14 +55,14 @@ class Policy:
         """Return the predicate of the rows on which the viewer may do `deed`."""
         return predicate(self.scopes(thing, deed), row)
 
-    def is_read_with(self, binding: TypeBinding, parent: TypeBinding) -> bool:
-        """Return whether whoever reads a row of `parent` reads every row of this type that belongs to it.
+    def is_read_with(self, binding: TypeBinding, parent: TypeBinding, key: StoredColumn) -> bool:
+        """Return whether whoever reads a row of `parent` reads every row of this type that `key` joins to it.
 
-        Then the rows below a readable row need no predicate of their own.
+        Then rows that are reached from a readable row need no predicate of their own.
         """
         own, above = self.scopes(binding.thing, "read"), self.scopes(parent.thing, "read")
         return ANYWHERE in own or (
-            above <= own and all(is_inherited(scope.where, binding.row, parent.row) for scope in above)
+            above <= own and all(is_inherited(scope.where, binding.row, parent.row, key) for scope in above)
         )
 
     def is_always_visible(self, binding: TypeBinding, field: FieldBinding) -> bool:

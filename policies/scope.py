@@ -56,9 +56,9 @@ def supports(where: str, row: type[Keyed]) -> bool:
     return where == ANYWHERE.where or row in _SCOPES.get(where, {})
 
 
-def is_inherited(where: str, row: type[Keyed], parent: type[Keyed]) -> bool:
-    """Return whether a row is in the scope exactly when the row of `parent` is that it belongs to."""
-    return (where, row, parent) in _INHERITED
+def is_inherited(where: str, row: type[Keyed], parent: type[Keyed], key: ColumnElement[Any]) -> bool:
+    """Return whether a row is in the scope whenever the row of `parent` is that is joined to it by `key`."""
+    return (where, row, parent, str(key)) in _INHERITED
 
 
 def _user() -> ColumnElement[UUID]:
@@ -160,14 +160,18 @@ _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
     },
 }
 _INHERITED = frozenset(
-    (where, row, OrderRow)
-    for row, wheres in (
-        (OrderLineRow, ("project", "own_org", "assigned")),
-        (AssignmentRow, ("project", "assigned")),
+    (where, row, parent, str(key))
+    for row, parent, key, wheres in (
+        # Their scopes are those of their order (`_child`), and the other way round.
+        (OrderLineRow, OrderRow, OrderLineRow.order_id.expression, ("project", "own_org", "assigned")),
+        (AssignmentRow, OrderRow, AssignmentRow.order_id.expression, ("project", "assigned")),
+        (OrderRow, AssignmentRow, AssignmentRow.order_id.expression, ("project", "assigned")),
+        # Theirs are that there is such an order; a project is also in the scope of its own id.
+        (ProjectRow, OrderRow, OrderRow.project_id.expression, ("project", "own_org", "assigned")),
+        (WbsNodeRow, OrderRow, OrderRow.wbs_node_id.expression, ("own_org", "assigned")),
     )
     for where in wheres
 )
-"""The scopes above that `_child` makes: those of the order itself."""
 
 # Cost codes are the company's own vocabulary: they are seen by all of a role or by none.
 assert all(CostCodeRow not in tables for tables in _SCOPES.values())
