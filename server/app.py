@@ -128,7 +128,7 @@ def _front_door(
 ) -> FrontDoor:
     lifetime = timedelta(hours=settings.automatic_document_hours)
     return FrontDoor(
-        _executor(settings),
+        _executor(settings, metrics),
         Registry(database, urls.database_url),
         AutomaticDocuments(redis, settings.max_automatic_documents, lifetime),
         Allowance(redis, settings.rate_points, settings.rate_points_per_second),
@@ -138,6 +138,7 @@ def _front_door(
             asking=AskingLimits(settings.max_document_characters, settings.max_variable_values),
         ),
         metrics,
+        is_debug=settings.debug,
     )
 
 
@@ -176,6 +177,18 @@ def _watch(
     )
 
 
+def _watch_plans(metrics: Metrics, plans: Plans) -> None:
+    counts = plans.counts
+    metrics.watch("eoms_plans", "Plans that are remembered.", lambda: len(plans))
+    metrics.watch_growing(
+        "eoms_plans_found", "Plans that were remembered when asked for.", lambda: counts.found
+    )
+    metrics.watch_growing("eoms_plans_made", "Plans that had to be made.", lambda: counts.made)
+    metrics.watch_growing(
+        "eoms_plan_making_seconds", "Time spent making plans.", lambda: counts.seconds_making
+    )
+
+
 async def _welcome(_request: Request) -> Response:
     """Tell whoever opens the address in a browser where he is."""
     return JSONResponse(
@@ -195,10 +208,11 @@ def _token_endpoint(settings: Settings, runtime: Runtime) -> TokenEndpoint:
     return TokenEndpoint(tokens, settings.max_body_seconds)
 
 
-def _executor(settings: Settings) -> Executor:
+def _executor(settings: Settings, metrics: Metrics) -> Executor:
     schema = build_schema()
     core = graphql_schema(schema)
     plans = Plans(core, catalog, questions(schema), settings.max_page_size)
+    _watch_plans(metrics, plans)
     planned = PlannedQueries(plans, settings.slow_statement_seconds) if settings.planner else None
     return Executor(core, Documents(core, limits_of(settings)), settings.max_operation_seconds, planned)
 

@@ -12,6 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from server.cli_clients import client_app
 from server.cli_documents import documents_app
+from server.cli_explain import explain
 from server.cli_frame import configured_settings, err, migrated_stores, out, reported, stores
 from server.serve import serve as serve_until_stopped
 
@@ -29,6 +30,7 @@ app.add_typer(client_app, name="client")
 app.add_typer(documents_app, name="documents")
 app.add_typer(policy_app, name="policy")
 app.add_typer(events_app, name="events")
+app.command("explain")(explain)
 
 Username = Annotated[str, typer.Argument(help="The name to sign in with.")]
 

@@ -30,6 +30,7 @@ from resolvers.context import Context
 from server.answers import Response, told
 from server.asking import Asked, AskingLimits, check_size
 from server.automatic_documents import AutomaticDocuments
+from server.debugging import TOTAL, plan_extension
 from server.documents import Prepared
 from server.execution import Executor
 from server.metrics import Metrics
@@ -121,6 +122,8 @@ class FrontDoor:
         allowance: Allowance,
         limits: OperationLimits,
         metrics: Metrics,
+        *,
+        is_debug: bool = False,
     ) -> None:
         self._executor = executor
         self._metrics = metrics
@@ -128,6 +131,7 @@ class FrontDoor:
         self._automatic = automatic
         self._allowance = allowance
         self._limits = limits
+        self._is_debug = is_debug
         self._costs = KnownCosts(executor.schema, catalog)
         self._open = AsyncExitStack()
 
@@ -175,8 +179,18 @@ class FrontDoor:
         response = await self._executor.respond(
             admitted.prepared, admitted.operation, admitted.asked.variables, context
         )
-        self._metrics.ended(admitted.operation.operation.value, _outcome(response), time.monotonic() - began)
-        return self._priced(admitted, response, context)
+        seconds = time.monotonic() - began
+        self._metrics.ended(admitted.operation.operation.value, _outcome(response), seconds)
+        self._metrics.answered(context.trace)
+        priced = self._priced(admitted, response, context)
+        if self.tells_plans(context):
+            context.trace.seconds[TOTAL] = seconds
+            priced["extensions"]["plan"] = plan_extension(context.trace)
+        return priced
+
+    def tells_plans(self, context: Context) -> bool:
+        """Return whether answers tell how they were made: in debug mode, to those who may know the schema."""
+        return self._is_debug and not context.is_stranger
 
     async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response]:
         """Execute any operation and yield its responses: one, or those of a subscription until it ends."""

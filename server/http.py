@@ -21,6 +21,7 @@ from domain.errors import MalformedRequest, TooManyStreams, Unauthenticated, Una
 from policies.tokens import Claims
 from resolvers.context import Context, RequestFacts, Runtime
 from server.answers import failure, masked
+from server.debugging import server_timing
 from server.event_streams import EventStreams
 from server.front_door import FrontDoor, Refused, refused
 from server.rate_headers import rate_limit_headers
@@ -106,6 +107,8 @@ class GraphQLEndpoint:
                 request, answers, _passport(context), headers, is_single=is_single
             )
         content = await self._front_door.respond(admitted, context)
+        if self._front_door.tells_plans(context):
+            limits |= server_timing(context.trace)
         if request.method != "POST" and admitted.is_registered and "errors" not in content:
             return _revalidated(content, request, wanted, facts, limits)
         return _response(content, _status(content, wanted), wanted, facts, limits)

@@ -53,12 +53,12 @@ class PlannedQueries:
         ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
         # What fails from here on, failed on this path, unless the interpreter can still answer.
         trace.path, trace.sql = "planned", ready.plan.statement.sql
-        planned = time.perf_counter()
-        data, context.points = await self._read(ready, context)
+        trace.seconds["plan"] = time.perf_counter() - began
+        data, points = await self._read(ready, context)
         read = time.perf_counter()
         answered = ready.plan.answer(data, viewer)
-        finished = time.perf_counter()
-        trace.seconds = {"plan": planned - began, "statement": read - planned, "finish": finished - read}
+        context.points = points
+        trace.seconds["finish"] = time.perf_counter() - read
         response: Response = {"data": orjson.Fragment(answered)}
         return response | ({"errors": forbidden(ready.forbidden)} if ready.forbidden else {})
 
@@ -80,7 +80,8 @@ class PlannedQueries:
             _log.error("statement_failed", request_id=context.facts.request_id, sql=sql, kind=str(error))
             raise Unplannable("its statement failed") from error
         finally:
-            seconds = time.perf_counter() - began
+            # Also of one that failed or was cut off: those are the ones to know of.
+            context.trace.seconds["statement"] = seconds = time.perf_counter() - began
             if seconds >= self.slow_seconds:
                 _log.warning(
                     "slow_statement",

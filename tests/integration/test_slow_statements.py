@@ -1,0 +1,66 @@
+"""Is a planned query's statement logged when it is slow, and never a value of it?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from sqlalchemy import text
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from server.settings import Settings
+from tests.api import Answer, Api, running_api
+
+DOCUMENT = """
+query ($first: Int!, $search: String!) {
+  orders(first: $first, filter: {search: $search, amountAtLeast: "7654321.5"}) { nodes { number amount } }
+}
+"""
+SECRET = "zqvalueofsomebodyzq"
+HELD_SECONDS = 0.4
+
+
+async def asked_while_locked(api: Api, seconds: float) -> tuple[Answer, list[EventDict]]:
+    """Return an answer that the table was locked for so long before it could be read, and what was logged."""
+    token = await api.token("pm")
+    body = {"query": DOCUMENT, "variables": {"first": 3, "search": SECRET}}
+    headers = {"Authorization": f"Bearer {token}", "X-Request-Id": "slow-1"}
+    with capture_logs() as logs:
+        async with api.database.write.begin() as other:
+            await other.execute(text("LOCK TABLE engineering_order IN ACCESS EXCLUSIVE MODE"))
+            asking = asyncio.create_task(api.send(body, headers))
+            await asyncio.sleep(seconds)
+        answer = await asking
+    return answer, [each for each in logs if each["event"] == "slow_statement"]
+
+
+async def test_slow_statement_is_logged_with_its_sql_and_no_value(demo_settings: Settings) -> None:
+    slow = demo_settings.model_copy(update={"planner": True, "slow_statement_seconds": HELD_SECONDS / 2})
+    async with running_api(slow) as api:
+        answer, (logged,) = await asked_while_locked(api, HELD_SECONDS)
+    assert answer.data == {"orders": {"nodes": []}}
+    assert logged.keys() == {"event", "log_level", "request_id", "seconds", "planned_seconds", "sql"}
+    assert (logged["log_level"], logged["request_id"]) == ("warning", "slow-1")
+    assert HELD_SECONDS / 2 <= logged["seconds"] < 10
+    assert logged["sql"].startswith("SELECT ")
+    assert "engineering_order.title ILIKE $" in logged["sql"]
+    content = json.dumps(logged)
+    for value in (SECRET, "7654321"):
+        assert value not in content
+
+
+async def test_statement_within_its_time_is_not_logged(demo_settings: Settings) -> None:
+    patient = demo_settings.model_copy(update={"planner": True, "slow_statement_seconds": 600})
+    async with running_api(patient) as api:
+        answer, logged = await asked_while_locked(api, 0.1)
+    assert (answer.data, logged) == ({"orders": {"nodes": []}}, [])
+
+
+async def test_statement_that_runs_out_of_time_is_logged_too(demo_settings: Settings) -> None:
+    limits = {"planner": True, "slow_statement_seconds": 0.1, "statement_timeout_seconds": 0.2}
+    async with running_api(demo_settings.model_copy(update=limits)) as api:
+        answer, (logged,) = await asked_while_locked(api, HELD_SECONDS)
+    assert (answer.codes, answer.partial) == (["TIMEOUT"], None)
+    assert logged["seconds"] >= 0.2
+    assert SECRET not in json.dumps(logged)
