@@ -220,7 +220,10 @@ class Settings(BaseSettings):
         description="Whether a query is answered by one statement; without it every field is resolved in Python.",
     )
     slow_statement_seconds: float = Field(
-        default=1, gt=0, le=600, description="From which time on a planned query's statement is logged as slow."
+        default=1,
+        gt=0,
+        le=600,
+        description="From which time on a planned query's statement is logged as slow.",
     )
     debug: bool = Field(
         default=False,

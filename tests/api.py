@@ -22,8 +22,8 @@ from starlette.applications import Starlette
 from commands.session_records import open_session
 from commands.transactions import transaction
 from db.engine import Database, open_database
-from db.limits import PoolLimits
 from db.events import Origin
+from db.limits import PoolLimits
 from db.tables import UserRow
 from domain.identifiers import UserId
 from policies.tokens import TokenMint

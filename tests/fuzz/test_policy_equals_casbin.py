@@ -85,7 +85,7 @@ async def answers(
 
 
 def stored(row: PlainRow, source: Column | GlobalKey | ToOne | ToAny) -> Any:
-    column = source.key if isinstance(source, ToOne) else source.column
+    column = source.key if isinstance(source, ToOne | ToAny) else source.column
     return row[str(getattr(column, "name"))]  # noqa: B009  # only columns of tables have names
 
 

@@ -19,9 +19,9 @@ from commands.accounts import AddUser, add_user
 from commands.sessions import Sessions
 from commands.transactions import transaction
 from db.engine import Database, open_database
-from db.limits import PoolLimits
 from db.events import Origin
 from db.identifiers import new_id
+from db.limits import PoolLimits
 from domain.identifiers import OrganizationId, ProjectId, UserId
 from policies.grants import Grants
 from policies.passwords import CHEAP_COST, Passwords

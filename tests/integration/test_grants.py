@@ -23,8 +23,8 @@ from commands.accounts import (
 from commands.session_records import Revocation, locked_session_of_user, open_session, revoke
 from commands.transactions import transaction
 from db.engine import open_database
-from db.limits import PoolLimits
 from db.identifiers import new_id
+from db.limits import PoolLimits
 from domain.errors import Unauthenticated, Unavailable
 from domain.identifiers import SessionId, UserId
 from policies.grants import Grants

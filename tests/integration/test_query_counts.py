@@ -169,7 +169,9 @@ async def command_counts(api: Api) -> dict[str, int]:
     return counts
 
 
-async def test_statement_counts_are_those_of_the_golden_file(company: Api, company_settings: Settings) -> None:
+async def test_statement_counts_are_those_of_the_golden_file(
+    company: Api, company_settings: Settings
+) -> None:
     async with running_api(company_settings.model_copy(update={"planner": False})) as interpreting:
         apis = {"planned": company, "interpreted": interpreting}
         for api in apis.values():
@@ -183,9 +185,7 @@ async def test_statement_counts_are_those_of_the_golden_file(company: Api, compa
             costCodeId=cost_code("5101"),
         )
         await take(company, newest, OrderAction.ASSIGN)
-        found = {
-            path: {who: await reading_counts(api, who) for who in READERS} for path, api in apis.items()
-        }
+        found = {path: {who: await reading_counts(api, who) for who in READERS} for path, api in apis.items()}
         for path, api in apis.items():
             found[path]["commands"] = await command_counts(api)
     assert {count for who in READERS for count in found["planned"][who].values()} == {1}

@@ -22,8 +22,8 @@ from commands.client_tokens import ClientTokens
 from commands.clients import NewSecret, RotateSecret, rotate_secret
 from commands.transactions import transaction
 from db.engine import Database, open_database
-from db.limits import PoolLimits
 from db.events import Origin
+from db.limits import PoolLimits
 from policies.throttle import SignInThrottle
 from policies.tokens import ClientClaims
 from server.token_endpoint import BODY_BYTES, TokenEndpoint
