@@ -20,6 +20,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV ?= uv
 WORKERS ?= auto
+PLANNER ?= on
 ARGS ?=
 URL ?= http://127.0.0.1:8000
 
@@ -147,7 +148,7 @@ floors: setup-dev
 
 pytest: setup-dev setup-clients
 	@$(MAKE) --no-print-directory built-explorer || [ "$${CI:-}" != true ]
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	PLANNER=$(PLANNER) $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Not EOMS_GOLDEN: the server refuses settings it does not know.
 golden: setup-dev setup-clients

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
@@ -22,7 +23,7 @@ from domain.errors import Unavailable
 # Any: a column of the result may be of any type.
 Row = Mapping[str, Any]
 
-_STATEMENTS = 200
+_STATEMENTS = 100
 """How many prepared statements a connection keeps, the longest unused dropped first."""
 
 _STATEMENT_CHARACTERS = 500_000
@@ -94,7 +95,7 @@ class Statements:
                 # Its answer may still be on the way: closing it first cancels the statement in the database.
                 self._discard(connection)
                 raise
-        except asyncpg.QueryCanceledError as error:
+        except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError) as error:
             raise slow() from error
         except (TimeoutError, asyncpg.InsufficientResourcesError) as error:
             raise Unavailable from error
@@ -134,7 +135,8 @@ class Statements:
         except BaseException:
             if turn.done() and not turn.cancelled():
                 self._wake()
-            else:
+            # Whoever woke others may have passed this one over already.
+            with suppress(ValueError):
                 self._waiting.remove(turn)
             raise
 

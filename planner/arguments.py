@@ -103,6 +103,15 @@ def parameter_values(asked: Asked, prefix: str, keys: Sequence[SortKey]) -> dict
             return {}
 
 
+def check_values(asked: Asked) -> None:
+    """Raise `MalformedRequest` for what can't be looked for, before a statement is made for it.
+
+    A sort may name fields by the hundred, and what a cursor means in it grows with their square.
+    """
+    if isinstance(asked, ListQuestion | TotalsQuestion):
+        Parameters().named(asked.criteria.values)
+
+
 @dataclass(frozen=True)
 class Sites:
     """Finds the sites of an operation, in the document's order."""

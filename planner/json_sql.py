@@ -45,6 +45,10 @@ NO_JSON: Json = literal_column("NULL::json", JSON())
 _NAME_BYTES = 63
 """PostgreSQL cuts longer names of columns off."""
 
+_ROW = '"0row"'
+"""Names the row that an object is made of. PostgreSQL would take a member of that name for it, so none may have it: no
+name of GraphQL begins with a digit."""
+
 _MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US'
 
 
@@ -74,7 +78,7 @@ def _object_sql(element: json_object, compiler: SQLCompiler, **_options: Any) ->
         return f"('{{' || {members} || '}}')::json"
     quote = compiler.preparer.quote_identifier
     columns = ", ".join(f"{value} AS {quote(key)}" for key, value in zip(element.keys, values, strict=True))
-    return f"(SELECT row_to_json(r) FROM (SELECT {columns}) AS r)"  # noqa: S608  # names quoted, values rendered
+    return f"(SELECT row_to_json({_ROW}) FROM (SELECT {columns}) AS {_ROW})"  # noqa: S608  # names quoted, values rendered
 
 
 def json_list(value: Json, order: ColumnElement[Any] | None, only: ColumnElement[bool] | None = None) -> Json:

@@ -30,6 +30,7 @@ from planner.arguments import (
     Site,
     Sites,
     Unplannable,
+    check_values,
     deciding_variables,
     parameter_values,
 )
@@ -46,11 +47,6 @@ from policies.bindings import AnySelect, Catalog
 from policies.compiler import Policy
 from policies.viewer import Viewer
 
-_OUTLINES = 2_000
-_PLANS = 2_000
-_PLANS_CHARACTERS = 20_000_000
-"""Bounds of what is remembered: the texts of all statements together, and how many there are."""
-
 _GAP = GAP.encode()
 _DIALECT = asyncpg_dialect()
 
@@ -60,6 +56,15 @@ _Shaped = tuple[Asked, Hashable]
 """What is asked at a site, and its shape."""
 
 _Make = Callable[[Builder], AnySelect]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBounds:
+    """How much is remembered: outlines of operations, plans, and the characters of all their statements together."""
+
+    outlines: int = 2_000
+    plans: int = 2_000
+    characters: int = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,14 +185,14 @@ class Plans:
     questions: Mapping[str, Asking]
     largest_page: int
     counts: PlanCounts = field(default_factory=PlanCounts)
+    bounds: PlanBounds = field(default_factory=PlanBounds)
 
     def __post_init__(self) -> None:
         self._tariff = Tariff(self.schema, self.catalog)
-        self._outlines = Remembered[Hashable, Outline](_OUTLINES, _OUTLINES)
-        self._plans = Remembered[Hashable, Plan](_PLANS, _PLANS_CHARACTERS)
-        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](
-            _OUTLINES, _OUTLINES
-        )
+        most = self.bounds.outlines
+        self._outlines = Remembered[Hashable, Outline](most, most)
+        self._plans = Remembered[Hashable, Plan](self.bounds.plans, self.bounds.characters)
+        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](most, most)
 
     def __len__(self) -> int:
         """Return how many plans are remembered."""
@@ -319,6 +324,8 @@ class Plans:
             self.largest_page,
         )
         try:
+            for each, _ in asked:
+                check_values(each)
             statement = rendered(make(builder), _constants(outline, builder))
         except RecursionError as error:
             raise Unplannable("nested too deeply") from error

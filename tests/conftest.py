@@ -33,6 +33,9 @@ from tests.api import Api, running_api
 # Under the system's folder for temporary files, not under pytest's: that one closes itself again to other
 # users whenever a second pytest starts, and PostgreSQL is another user when we are root.
 STORES_VARIABLE = "TEST_STORES_DIR"
+PLANNER_VARIABLE = "PLANNER"
+"""`PLANNER=off pytest` runs every test with the interpreter alone, but for those that say which way they mean."""
+
 TEMPLATE = "eoms_template"
 WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 DATABASE_NUMBERS = itertools.count(1)
@@ -49,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [*os.environ]:
         if name.upper().startswith("EOMS_") or name in {"DATABASE_URL", "DATABASE_READ_URL", "REDIS_URL"}:
             del os.environ[name]
+    if os.environ.get(PLANNER_VARIABLE) == "off":
+        os.environ["EOMS_PLANNER"] = "false"
     if STORES_VARIABLE not in os.environ:
         os.environ[STORES_VARIABLE] = tempfile.mkdtemp(prefix="eoms-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(STORES_VARIABLE)))

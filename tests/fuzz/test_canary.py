@@ -24,13 +24,15 @@ from policies.compiler import Policy
 from policies.roles import Role
 from policies.viewer import Grant, Viewer
 from schema.build import build_schema, graphql_schema
+from server.settings import Settings
 from tests.api import Answer, Api
 from tests.fuzz.canaries import Canaries, as_text, plant
 from tests.fuzz.documents import Author, Knowledge
 from tests.fuzz.plain_scopes import TABLES, Judge, World, read_world
+from tests.fuzz.planned.two_paths import executor_of
 
-QUERIES_PER_PERSON = 30
-COMMANDS_PER_PERSON = 8
+QUERIES_PER_PERSON = 20
+COMMANDS_PER_PERSON = 6
 PERSONAS = (
     "admin",
     "director",
@@ -122,6 +124,12 @@ class Mine:
         )
 
 
+@pytest.fixture(params=[True, False], ids=["planned", "interpreted"])
+def demo_settings(demo_settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Every test here goes both ways: by the planner's statement, and by the interpreter's loaders."""
+    return demo_settings.model_copy(update={"planner": request.param})
+
+
 @pytest_asyncio.fixture
 async def mine(api: Api) -> Mine:
     await api.rows(EXTRA_PEOPLE)
@@ -157,7 +165,7 @@ async def asked(mine: Mine, who: str | None, document: str) -> str:
 
 @pytest.mark.slow
 async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
-    mine: Mine, schema: GraphQLSchema, caplog: pytest.LogCaptureFixture
+    mine: Mine, schema: GraphQLSchema, demo_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     shown: dict[str, set[str]] = {}
@@ -172,6 +180,7 @@ async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
             everything += [await asked(mine, who, author.command()) for _ in range(COMMANDS_PER_PERSON)]
             shown[who] = mine.shown("".join(everything))
     assert mine.canaries.found_in(caplog.text + repr(logs)) == set()
+    check_path(mine.api, demo_settings)
     columns = {
         "order.amount",
         "order_line.amount",
@@ -192,6 +201,16 @@ async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
     # Himself, and nothing else.
     assert shown["stranger"] <= {"user.email", "user.phone"}
     assert shown["partner"] <= {"user.email", "user.phone"}
+
+
+def check_path(api: Api, settings: Settings) -> None:
+    """Fail unless nearly all went the way that is meant."""
+    paths = executor_of(api).paths
+    queries = len(PERSONAS) * (QUERIES_PER_PERSON + 1)
+    if settings.planner:
+        assert paths["planned"] >= 0.9 * queries, paths
+    else:
+        assert set(paths) == {"interpreted: the planner is off"}
 
 
 async def test_anonymous_is_shown_nothing(mine: Mine, schema: GraphQLSchema) -> None:

@@ -1,0 +1,73 @@
+"""Which rules would mask what the real ones never do? The real ones, with some taken away, turned round or moved.
+
+A field that is never null may then be hidden, a type may be read where what it names may not, and two things may be masked
+by different scopes in one row. What they say still fits the schema (`check_catalog`).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from policies.bindings import CatalogError, Column, ToOne, TypeBinding, catalog
+from policies.compiler import check_catalog
+from policies.roles import Role
+from policies.rules import BASE_ROLES, EVERYBODY, WHERES, Rule, Rulebook, Rules, load_rules
+from policies.scope import supports
+
+_ROLES = sorted({*(role.value for role in Role), *BASE_ROLES})
+
+
+def odd_rulebook(chance: random.Random) -> Rulebook:
+    """Return a rulebook that the schema agrees with."""
+    known = load_rules()
+    while True:
+        rulebook = Rulebook(Rules(_altered(chance, known), known.inherits, known.belongs))
+        try:
+            check_catalog(catalog, rulebook)
+        except CatalogError:
+            continue
+        return rulebook
+
+
+def _altered(chance: random.Random, known: Rules) -> tuple[Rule, ...]:
+    dropped, turned = chance.choice(((0.0, 0.0), (0.05, 0.0), (0.1, 0.05), (0.02, 0.02), (0.25, 0.1)))
+    found: dict[Rule, None] = {}
+    for rule in known.rules:
+        if rule.deed == "read" and chance.random() < dropped:
+            continue
+        if rule.deed == "read" and chance.random() < turned:
+            effect = "deny" if rule.effect == "allow" else "allow"
+            found[replace(rule, effect=effect)] = None
+        else:
+            found[rule] = None
+    found |= dict.fromkeys(_added(chance) for _ in range(chance.randint(0, 20)))
+    found |= dict.fromkeys(_hidden(chance, known) for _ in range(chance.choice((0, 5, 20, 60))))
+    return tuple(found)
+
+
+def _added(chance: random.Random) -> Rule:
+    """Return a rule about a whole type, or about a field of it that can be hidden."""
+    binding = chance.choice(list(catalog.types.values()))
+    thing = binding.thing if chance.random() < 0.25 else chance.choice(_hideable(binding))
+    # What events tell of a field is masked by the scopes of the aggregate's row.
+    rows = {binding.row, catalog.types[binding.aggregate or binding.name].row}
+    wheres = [where for where in WHERES if all(supports(where, row) for row in rows)]
+    role, where = chance.choice(_ROLES), chance.choice(wheres)
+    if where == "project" and role == EVERYBODY:
+        # Which is held in no project.
+        where = "any"
+    effect = "allow" if thing == binding.thing or chance.random() < 0.3 else "deny"
+    return Rule(role, thing, "read", where, effect)
+
+
+def _hidden(chance: random.Random, known: Rules) -> Rule:
+    """Return a rule that hides a field from those who read its type, where they do."""
+    binding = chance.choice(list(catalog.types.values()))
+    wholes = known.wholes_of(binding.thing)
+    rule = chance.choice([each for each in known.rules if each.deed == "read" and each.thing in wholes])
+    return replace(rule, thing=chance.choice(_hideable(binding)), effect="deny")
+
+
+def _hideable(binding: TypeBinding) -> list[str]:
+    return [each.thing for each in binding.fields.values() if isinstance(each.source, Column | ToOne)]

@@ -1,0 +1,201 @@
+"""Do two executors answer the same? One request to both, bytes and errors side by side.
+
+Both read the same state; what a command would only try is tried by both from that state, at the same moment and with the same
+new ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import orjson
+import uuid_utils.compat
+from graphql import GraphQLError, OperationDefinitionNode
+from structlog.testing import capture_logs
+
+from db.events import Origin
+from policies.viewer import Viewer
+from resolvers.context import Context, RequestFacts, Runtime
+from server.documents import Prepared
+from server.execution import Executor
+from server.live import Gate
+from tests.api import Api
+from tests.fuzz.planned.given import Plain
+
+_FACTS = RequestFacts("fuzz", "192.0.2.1")
+_NOW = datetime(2026, 3, 1, 12, 30, 45, 120_000, tzinfo=UTC)
+_AROUND = 200
+"""How much of two answers is shown on either side of where they begin to differ, in bytes."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks."""
+
+    text: str
+    operation_name: str | None
+    variables: Mapping[str, Plain]
+    viewer: Viewer | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one executor answered: its data as bytes, null for none, and its errors as they go to the client."""
+
+    data: bytes | None
+    # Any: JSON.
+    errors: list[dict[str, Any]]
+    failed: tuple[str, ...] = ()
+    """Why statements of the planner failed, each with its SQL: what is answered then hides that."""
+
+    @property
+    def codes(self) -> list[str]:
+        """Return the codes of the errors."""
+        return [error["extensions"]["code"] for error in self.errors]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """That a document is none that would be executed, and why not."""
+
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two answers to one request."""
+
+    request: Request
+    interpreted: Told
+    planned: Told
+
+    @property
+    def is_same(self) -> bool:
+        """Return whether they are equal, to the byte and to the order of the errors, and no statement has failed."""
+        return self.interpreted == self.planned
+
+    def shown(self) -> str:
+        """Return the request and both answers, around the first byte that differs."""
+        viewer = self.request.viewer
+        lines = [
+            f"viewer: {_shown_viewer(viewer)}",
+            f"variables: {json.dumps(self.request.variables, ensure_ascii=False)}",
+            f"operation: {self.request.operation_name}",
+            self.request.text,
+            *_shown_data(self.interpreted.data, self.planned.data),
+        ]
+        if self.interpreted.errors != self.planned.errors:
+            lines.append(f"errors interpreted: {json.dumps(self.interpreted.errors, ensure_ascii=False)}")
+            lines.append(f"errors planned:     {json.dumps(self.planned.errors, ensure_ascii=False)}")
+        return "\n".join([*lines, *self.planned.failed])
+
+
+class TwoPaths:
+    """Two executors over one schema, and the database that both read."""
+
+    def __init__(self, interpreter: Executor, planner: Executor, runtime: Runtime) -> None:
+        self.interpreter = interpreter
+        self.planner = planner
+        self.runtime = runtime
+
+    async def compare(self, request: Request) -> Compared | Refused:
+        """Return both answers, or why there are none."""
+        context = self._context(request)
+        prepared = self.planner.documents.prepare(request.text, is_stranger=context.is_stranger)
+        if isinstance(prepared, list):
+            return Refused(tuple(_code(error) for error in prepared))
+        try:
+            operation = prepared.operation(request.operation_name)
+        except GraphQLError as error:
+            return Refused((_code(error),))
+        interpreted = await self._told(self.interpreter, prepared, operation, request)
+        return Compared(request, interpreted, await self._told(self.planner, prepared, operation, request))
+
+    async def _told(
+        self, executor: Executor, prepared: Prepared, operation: OperationDefinitionNode, request: Request
+    ) -> Told:
+        # What is broken on purpose would be logged at length.
+        with _same_new_ids(), capture_logs() as logs:
+            response = await executor.respond(prepared, operation, request.variables, self._context(request))
+        data = orjson.dumps(response["data"]) if "data" in response else None
+        failed = tuple(
+            f"{each['kind']}\n{each['sql']}" for each in logs if each["event"] == "statement_failed"
+        )
+        return Told(data, response.get("errors", []), failed)
+
+    def _context(self, request: Request) -> Context:
+        return _StillContext(self.runtime, _FACTS, None, request.viewer)
+
+
+def executor_of(api: Api) -> Executor:
+    """Return the executor that an application sends its operations through."""
+    gate: Gate = api.app.state.gate
+    return gate._front_door._executor  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
+
+
+def runtime_of(api: Api) -> Runtime:
+    """Return what all operations of an application share."""
+    gate: Gate = api.app.state.gate
+    return gate._runtime  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
+
+
+class _StillContext(Context):
+    """A context in which it is always the same moment."""
+
+    def origin(self) -> Origin:
+        origin = super().origin()
+        return Origin(origin.actor_id, origin.request_id, origin.address, _NOW)
+
+
+@contextmanager
+def _same_new_ids() -> Generator[None]:
+    """Let new ids be counted from one: the library would make them of the clock and of chance."""
+    made = 0
+
+    def counted() -> UUID:
+        nonlocal made
+        made += 1
+        return UUID(int=(0x0199 << 112) + made, version=4)
+
+    with patch.object(uuid_utils.compat, "uuid7", counted):
+        yield
+
+
+def _code(error: GraphQLError) -> str:
+    return str((error.extensions or {}).get("code"))
+
+
+def _shown_viewer(viewer: Viewer | None) -> str:
+    if viewer is None:
+        return "nobody"
+    grants = ", ".join(
+        f"{each.role.value} in {each.project_id or 'all projects'}" for each in viewer.sorted_grants
+    )
+    kind = "program" if viewer.client else "person"
+    return f"{kind} {viewer.user_id} of {viewer.organization_id}: {grants or 'no role'}"
+
+
+def _shown_data(one: bytes | None, other: bytes | None) -> list[str]:
+    if one == other:
+        return []
+    if one is None or other is None:
+        return [f"data interpreted: {_cut(one)}", f"data planned:     {_cut(other)}"]
+    pairs = zip(one, other, strict=False)
+    at = next((nth for nth, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
+    around = slice(max(0, at - _AROUND), at + _AROUND)
+    return [
+        f"data differs from byte {at} on",
+        f"data interpreted: …{one[around].decode(errors='replace')}…",
+        f"data planned:     …{other[around].decode(errors='replace')}…",
+    ]
+
+
+def _cut(data: bytes | None) -> str:
+    return "none" if data is None else data[: 2 * _AROUND].decode(errors="replace")
