@@ -58,7 +58,7 @@ def test_planned_query_is_explained_from_a_file(data_dir: Path) -> None:
         "parameters  $1 s0_size int4",
         "",
         "SELECT convert_to(CAST((",
-        "  SELECT row_to_json(r) FROM (",
+        '  SELECT row_to_json("0row") FROM (',
     ]
     assert [line.strip() for line in lines].count("LIMIT $1::INTEGER") == 1
     assert lines.count("") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def folder() -> Generator[Path]:
 
 def test_requests_leave_no_line_in_the_log(folder: Path) -> None:
     with serving(folder / "data", EOMS_DEMO="false", EOMS_LOG_LEVEL="info") as server:
+        # The relay tells that it has begun, a moment after the server is ready.
+        deadline = time.monotonic() + 10
+        while "relay_at_work" not in server.log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
         before = server.log.read_text()
         for _ in range(3):
             assert httpx.post(f"{server.url}/graphql", json={"query": "{ __typename }"}).status_code == 200

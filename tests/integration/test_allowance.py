@@ -33,7 +33,9 @@ async def stored(redis: Redis) -> dict[str, int]:
     """Return the micropoints left in each bucket in Redis."""
     # Any: redis-py gives whatever the store holds.
     store: Any = redis
-    return {key.decode(): int(await store.hget(key, "left")) for key in sorted(await store.keys())}
+    # A bucket may go between the two questions.
+    found = {key.decode(): await store.hget(key, "left") for key in sorted(await store.keys())}
+    return {key: int(left) for key, left in found.items() if left is not None}
 
 
 async def left(allowance: Allowance, key: AllowanceKey = LI_WEI) -> int:
