@@ -15,9 +15,37 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = "a" * 200
 ALIASES = (
     *("select", "from", "where", "table", "user", "order", "null", "true", "limit", "union", "DROP", "AS"),
-    *("q1", "q2", "_key", "_rank", "_sort_0", "_hidden_fields", "root", "one", "data", "n", "m0", "m1", "s0_size"),
+    *(
+        "q1",
+        "q2",
+        "_key",
+        "_rank",
+        "_sort_0",
+        "_hidden_fields",
+        "root",
+        "one",
+        "data",
+        "n",
+        "m0",
+        "m1",
+        "s0_size",
+    ),
     *("j", "c", "r", "key", "k", "v", "x", "json", "row_to_json", "ordinality", "type", "points", "data_0"),
-    *("__x", "__", "_", "_0", "Mixed", "mixed", "MIXED", "q1_", "a" * 63, "b" * 64, LONG, f"{LONG}b", f"{LONG}B"),
+    *(
+        "__x",
+        "__",
+        "_",
+        "_0",
+        "Mixed",
+        "mixed",
+        "MIXED",
+        "q1_",
+        "a" * 63,
+        "b" * 64,
+        LONG,
+        f"{LONG}b",
+        f"{LONG}B",
+    ),
 )
 PLACES = (
     'query {{ order(number: "EO-2025-000001") {{ {0}: number }} }}',
@@ -47,7 +75,9 @@ async def test_name_of_a_field_may_be_any_wherever_it_stands(both: Both, place: 
 
 
 async def test_names_that_differ_in_case_or_beyond_what_a_column_may_have_stay_apart(both: Both) -> None:
-    members = " ".join(f"{alias}: {field}" for alias, field in zip(ALIASES, ["number", "title"] * 40, strict=False))
+    members = " ".join(
+        f"{alias}: {field}" for alias, field in zip(ALIASES, ["number", "title"] * 40, strict=False)
+    )
     answer = await both.same(f'{{ order(number: "EO-2025-000001") {{ {members} }} }}', "pm")
     found = answer.data["order"]
     assert tuple(found) == ALIASES
@@ -57,7 +87,9 @@ async def test_names_that_differ_in_case_or_beyond_what_a_column_may_have_stay_a
 
 async def test_root_fields_may_have_the_names_of_a_plan_together(both: Both) -> None:
     names = ("root", "r", "j", "c", "q1", "data", "_rank", "_key", "one", "n")
-    fields = " ".join(f'{name}: order(number: "EO-2025-00000{nth}") {{ number }}' for nth, name in enumerate(names))
+    fields = " ".join(
+        f'{name}: order(number: "EO-2025-00000{nth}") {{ number }}' for nth, name in enumerate(names)
+    )
     answer = await both.same(f"{{ {fields} }}", "director")
     assert [found and found["number"] for found in answer.data.values()] == [
         None,

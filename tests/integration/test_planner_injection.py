@@ -220,7 +220,11 @@ async def test_text_in_a_cursor_is_compared_as_it_is(both: Both) -> None:
     document = """query ($after: String) {
       orders(first: 1, after: $after, orderBy: {field: NUMBER, direction: ASC}) { nodes { number } }
     }"""
-    for text, expected in (("", "EO-2025-000001"), ("EO-2025-000001'", "EO-2025-000002"), ("~' OR 1=1 --", None)):
+    for text, expected in (
+        ("", "EO-2025-000001"),
+        ("EO-2025-000001'", "EO-2025-000002"),
+        ("~' OR 1=1 --", None),
+    ):
         cursor = _cursor(["number,id", text, KEY])
         nodes = (await both.same(document, "director", after=cursor)).data["orders"]["nodes"]
         assert [node["number"] for node in nodes] == ([expected] if expected else [])

@@ -128,7 +128,7 @@ class Author:
         first = self._any_field(root, scope, 1, depth)
         assert first is not None, "a query asks for something"
         others = [self._selection(root, scope, 1, depth) for _ in range(count)]
-        if self._chance.random() < 0.005:
+        if self._chance.random() < 0.003:
             others.append(self._introspection(root, scope))
         return self._document("query", (first, *others))
 

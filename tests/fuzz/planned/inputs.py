@@ -129,7 +129,7 @@ class Inputs:
         """Give a sort, and cursors that fit it; return the sort."""
         list_, arguments = (parent_name, name), definition.args
         known = self._knowledge.cursor(self._chance, list_) if self._chance.random() < 0.4 else None
-        if known is None and self._chance.random() < 0.992:
+        if known is None and self._chance.random() < 0.995:
             if "orderBy" in arguments and self._chance.random() < 0.7:
                 given["orderBy"] = self._placed(
                     kind_of(arguments["orderBy"]), "orderBy", (), has_default=False
@@ -154,7 +154,7 @@ class Inputs:
         self, argument: GraphQLArgument, list_: tuple[str, str], known: tuple[Plain, str] | None
     ) -> Value:
         def fresh() -> str:
-            if known is None or self._chance.random() < 0.03:
+            if known is None or self._chance.random() < 0.02:
                 return self._knowledge.wrong_cursor(self._chance)
             return self._knowledge.cursor_of(self._chance, list_, known[0]) or known[1]
 
@@ -253,7 +253,7 @@ class Inputs:
                 return self._knowledge.text(self._chance, name)
 
     def _key(self, name: str, about: Sequence[str]) -> str:
-        if self._chance.random() < 0.012:
+        if self._chance.random() < 0.006:
             return self._knowledge.wrong_key(self._chance)
         if name == "id" and self.fitting and self._chance.random() < 0.9:
             return self._chance.choice(self.fitting)
