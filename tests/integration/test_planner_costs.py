@@ -44,10 +44,10 @@ DOCUMENTS = (
     '{ orderStatistics(filter: {search: "no such order"}, groupBy: [CUSTOMER, MONTH]) { count groups { customer { name } month } } }',
     "{ events(first: 6) { nodes { type actor { name organization { id } } aggregate { id ... on Order { project { code } } } changes { after } } } }",
     '{ events(first: 6, filter: {types: ["NoSuchThing"]}) { edges { cursor node { type } } totalCount } }',
-    (
-        "{ ...A ...B } fragment A on Query { orders(first: 2) { nodes { ...C } } } fragment B on Query { orders(first: 2) { nodes { title ...C } } }"
-        " fragment C on Order { number project { code } customer { name } }"
-    ),
+    """{ ...A ...B }
+    fragment A on Query { orders(first: 2) { nodes { ...C } } }
+    fragment B on Query { orders(first: 2) { nodes { title ...C } } }
+    fragment C on Order { number project { code } customer { name } }""",
 )
 
 

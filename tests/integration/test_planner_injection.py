@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -19,8 +19,7 @@ from graphql import (
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
-    GraphQLList,
-    GraphQLNonNull,
+    GraphQLNamedType,
     GraphQLSchema,
     get_named_type,
 )
@@ -92,27 +91,35 @@ class Place:
 
 def _literal(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}: {_literal(each)}' for name, each in value.items())}}}"
-    return f"[{', '.join(map(_literal, value))}]" if isinstance(value, list) else json.dumps(value)
+        members = cast("dict[str, Any]", value)
+        return f"{{{', '.join(f'{name}: {_literal(each)}' for name, each in members.items())}}}"
+    return (
+        f"[{', '.join(map(_literal, cast('list[Any]', value)))}]"
+        if isinstance(value, list)
+        else json.dumps(value)
+    )
+
+
+def _named(holder: GraphQLArgument | GraphQLField | GraphQLInputField) -> Any:
+    # graphql-core leaves open what lists and non-nulls hold.
+    return get_named_type(cast("GraphQLNamedType", holder.type))
 
 
 def _texts(name: str, argument: GraphQLArgument | GraphQLInputField) -> Iterator[tuple[str, str, Make]]:
     """Yield for each text in an argument its name, its scalar and what makes the argument's value of it."""
-    kind = argument.type
-    if isinstance(kind, GraphQLNonNull):
-        kind = kind.of_type
-    is_list = isinstance(kind, GraphQLList)
-    inner: Any = get_named_type(kind)
+    kind = str(cast("object", argument.type))
+    is_list, inner = kind.startswith("["), _named(argument)
     if inner.name in HARMLESS:
         yield name, inner.name, (lambda text: [text]) if is_list else (lambda text: text)
     elif isinstance(inner, GraphQLInputObjectType) and not is_list:
-        for field_name, field in inner.fields.items():
+        fields: dict[str, GraphQLInputField] = inner.fields
+        for field_name, field in fields.items():
             for label, scalar, make in _texts(field_name, field):
                 yield f"{name}.{label}", scalar, lambda text, n=field_name, m=make: {n: m(text)}
 
 
 def _selected(definition: GraphQLField) -> str:
-    kind: Any = get_named_type(definition.type)
+    kind = _named(definition)
     if kind.name.endswith("Connection"):
         return "{ totalCount nodes { id } }"
     return "{ count }" if "count" in kind.fields else "{ id }"
@@ -123,7 +130,7 @@ def _places_of(name: str, definition: GraphQLField, around: str) -> Iterator[Pla
     for argument_name, argument in definition.args.items():
         for label, scalar, make in _texts(argument_name, argument):
             call = f"{name}({first}{argument_name}: @value) {_selected(definition)}"
-            kind = str(argument.type)
+            kind = str(cast("object", argument.type))
             place = "" if around == "{ @ }" else " of rows"
             yield Place(f"{name} {label}{place}", around.replace("@", call), scalar, kind, make)
 
@@ -134,9 +141,9 @@ def _places(schema: GraphQLSchema) -> Iterator[Place]:
     for name, definition in query.fields.items():
         yield from _places_of(name, definition, "{ @ }")
     for root in ("orders", "projects"):
-        connection: Any = get_named_type(query.fields[root].type)
-        nodes: Any = get_named_type(connection.fields["nodes"].type)
-        for name, definition in nodes.fields.items():
+        nodes = _named(_named(query.fields[root]).fields["nodes"])
+        inner: dict[str, GraphQLField] = nodes.fields
+        for name, definition in inner.items():
             yield from _places_of(name, definition, f"{{ {root}(first: 1) {{ nodes {{ @ }} }} }}")
 
 
@@ -172,7 +179,7 @@ async def test_text_is_a_value_of_a_statement_and_never_part_of_it(both: Both, p
     assert len(plans_of(both.planned)) == plans
     with sent_statements() as sent_too:
         for text in AS_LITERALS:
-            await both.pair(place.with_literal(WRAPPED[place.scalar][-1].format(text)), "director")
+            await both.planned.ask(place.with_literal(WRAPPED[place.scalar][-1].format(text)), "director")
     assert {*sent.planned, *sent_too.planned} <= set(harmless.planned)
     assert [sql for sql in sent.all + sent_too.all if MARK in sql.lower()] == []
 
