@@ -1,4 +1,4 @@
-"""How is the database reached? Two pools: one that writes, one that reads snapshots, each with its limits."""
+"""How is the database reached? Pools that write, read snapshots, and send single statements, each with its limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from db.statements import Statements
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The two roads to the database: `write` for units of work, `read` for snapshots (perhaps of a replica)."""
+    """The roads to the database: `write` for units of work, `read` for snapshots and `statements` (perhaps of a replica)."""
 
     write: AsyncEngine
     read: AsyncEngine

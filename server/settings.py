@@ -167,7 +167,12 @@ class Settings(BaseSettings):
     )
 
     write_pool_size: int = Field(default=10, ge=1, le=200, description="Connections for commands.")
-    read_pool_size: int = Field(default=10, ge=1, le=200, description="Connections for queries.")
+    read_pool_size: int = Field(
+        default=10,
+        ge=1,
+        le=200,
+        description="Connections for queries that are planned, and as many for those that are not.",
+    )
     pool_timeout_seconds: float = Field(
         default=5, gt=0, le=60, description="Longest wait for a free connection."
     )
