@@ -32,6 +32,8 @@ _LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+    # The server has said good-bye already, and its end of the line isn't seen yet.
+    asyncpg.InternalClientError,
     OSError,
 )
 

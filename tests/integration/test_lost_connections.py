@@ -1,0 +1,108 @@
+"""What does a statement meet whose server has said good-bye before, on a line that isn't down yet?"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from db.engine import Database, open_database
+from db.limits import PoolLimits
+from tests.integration.live_stores import eventually
+
+SOCKET = ".s.PGSQL.5432"
+
+
+class HalfOpenLines:
+    """Passes everything on between client and server, but for the end of the line where the server goes first."""
+
+    def __init__(self, server: Path) -> None:
+        self.opened = 0
+        self.left_by_server = 0
+        self._server = server
+        self._open: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
+        self.opened += 1
+        server_reader, server_writer = await asyncio.open_unix_connection(self._server)
+        self._open += [writer, server_writer]
+        async with asyncio.TaskGroup() as carrying:
+            carrying.create_task(_carried(reader, server_writer))
+            await _carried(server_reader, writer)
+            self.left_by_server += 1
+
+    def close(self) -> None:
+        for writer in self._open:
+            writer.close()
+
+
+async def _carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while content := await reader.read(65_536):
+            writer.write(content)
+            await writer.drain()
+
+
+class Line:
+    """A database behind half-open lines."""
+
+    def __init__(self, database: Database, lines: HalfOpenLines, direct_url: str) -> None:
+        self.database = database
+        self.lines = lines
+        self._direct_url = direct_url
+
+    async def end(self, backend: int) -> None:
+        """End a connection at the server, and wait until its good-bye has been passed on."""
+        engine = create_async_engine(self._direct_url, poolclass=NullPool)
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(:it)"), {"it": backend})
+
+        async def left() -> int:
+            return self.lines.left_by_server
+
+        await eventually(left, lambda count: count == 1)
+
+
+@pytest_asyncio.fixture
+async def line(database_url: str) -> AsyncGenerator[Line]:
+    address = make_url(database_url)
+    folder = str(address.query["host"])
+    # Not below pytest's folder: the name of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory() as between:
+        lines = HalfOpenLines(Path(folder, SOCKET))
+        server = await asyncio.start_unix_server(lines.serve, Path(between, SOCKET))
+        url = database_url.replace(folder, between)
+        database = open_database(url, url, PoolLimits(), PoolLimits())
+        yield Line(database, lines, database_url)
+        lines.close()
+        await database.close()
+        server.close()
+        await server.wait_closed()
+
+
+async def test_single_statement_is_sent_on_another_line(line: Line) -> None:
+    statements = line.database.statements
+    row = await statements.row("SELECT pg_backend_pid() AS it", ())
+    assert row is not None
+    await line.end(row["it"])
+    again = await statements.row("SELECT $1::integer AS it", (7,))
+    assert again is not None
+    assert (again["it"], line.lines.opened) == (7, 2)
+
+
+async def test_transaction_begins_on_another_line(line: Line) -> None:
+    async with line.database.write.begin() as connection:
+        backend = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    await line.end(backend)
+    async with line.database.write.begin() as connection:
+        found = (await connection.execute(text("SELECT 7"))).scalar_one()
+    assert (found, line.lines.opened) == (7, 2)
