@@ -28,6 +28,8 @@ class ReadSession:
         self._connection = borrowed
         self._is_borrowed = borrowed is not None
         self._turn = asyncio.Lock()
+        self._asking: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
         self.has_failed = False
         """Whether a statement has failed: the transaction that it ran in can then keep nothing any more."""
         self.statement_count = 0
@@ -45,21 +47,43 @@ class ReadSession:
     async def _fetch(
         self, execute: Callable[[AsyncConnection], Awaitable[CursorResult[Any]]]
     ) -> Sequence[RowMapping]:
-        async with self._turn:
-            with translated():
-                if self._connection is None:
-                    assert self._engine is not None, "a read session has an engine or a borrowed connection"
-                    self._connection = await self._engine.connect()
-                self.statement_count += 1
-                try:
-                    result = await execute(self._connection)
-                except BaseException:
-                    self.has_failed = True
-                    raise
-                return result.mappings().all()
+        if self._is_closed:
+            # A batch of an answer that has ended: the connection that it opened, nobody would give back.
+            raise asyncio.CancelledError
+        asking = asyncio.current_task()
+        assert asking is not None, "statements are sent by tasks"
+        self._asking.add(asking)
+        try:
+            async with self._turn:
+                return await self._in_turn(execute)
+        finally:
+            self._asking.discard(asking)
+
+    async def _in_turn(
+        self, execute: Callable[[AsyncConnection], Awaitable[CursorResult[Any]]]
+    ) -> Sequence[RowMapping]:
+        with translated():
+            if self._connection is None:
+                assert self._engine is not None, "a read session has an engine or a borrowed connection"
+                self._connection = await self._engine.connect()
+            self.statement_count += 1
+            try:
+                result = await execute(self._connection)
+            except BaseException:
+                self.has_failed = True
+                raise
+            return result.mappings().all()
 
     async def close(self) -> None:
-        """End the snapshot and give the connection back; a borrowed one stays with its owner."""
+        """End the snapshot and give the connection back; a borrowed one stays with its owner.
+
+        Statements that are under way are cancelled: nobody waits for their rows any more. On a borrowed connection
+        they are waited for, because a transaction with a cancelled statement can't be kept.
+        """
+        self._is_closed = True
+        if not self._is_borrowed:
+            for asking in self._asking:
+                asking.cancel()
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None and not self._is_borrowed:

@@ -24,6 +24,7 @@ from server.answers import failure, masked
 from server.debugging import server_timing
 from server.event_streams import EventStreams
 from server.front_door import FrontDoor, Refused, refused
+from server.hang_ups import WhileConnected
 from server.rate_headers import rate_limit_headers
 from server.requests import (
     GRAPHQL_JSON,
@@ -106,7 +107,11 @@ class GraphQLEndpoint:
             return await self._streams.response(
                 request, answers, _passport(context), headers, is_single=is_single
             )
-        content = await self._front_door.respond(admitted, context)
+        if admitted.operation.operation is OperationType.QUERY:
+            async with WhileConnected(request.receive):
+                content = await self._front_door.respond(admitted, context)
+        else:
+            content = await self._front_door.respond(admitted, context)
         if self._front_door.tells_plans(context):
             limits |= server_timing(context.trace)
         if request.method != "POST" and admitted.is_registered and "errors" not in content:
