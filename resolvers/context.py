@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import CancelledError, Semaphore, shield
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -61,7 +62,15 @@ class Trace:
     """Why it was not planned."""
 
     sql: str | None = None
+    planned_seconds: float = 0.0
+    """How long it took to make the plan, perhaps for an operation before this one."""
+
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    """What each step took; of a mutation, of all its payloads together."""
+
+    def took(self, step: str, began: float) -> None:
+        """Count a step that began then, by `time.perf_counter`."""
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
 
 
 class Context:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from orjson import Fragment
@@ -13,6 +14,7 @@ from domain.errors import Refusal
 from loaders.records import Record, WrittenRecord
 from loaders.rows import row_by_key
 from planner.arguments import Unplannable
+from planner.plans import Ready
 from resolvers.context import Context, Info
 
 CommandT = TypeVar("CommandT", bound=Command)
@@ -37,21 +39,35 @@ async def _written(context: Context, root_key: str, type_name: str, key: UUID) -
     """Return the object as JSON, null where loaders have to read it."""
     if context.payloads is None:
         return None
+    trace = context.trace
     try:
+        began = time.perf_counter()
         ready = context.payloads.ready(root_key, type_name, key)
-        row = await context.reads.session.row(ready.plan.statement.sql, ready.arguments)
-        assert row is not None, "the root is one row"
-        *contents, points = row.values()
+        trace.sql, trace.planned_seconds = ready.plan.statement.sql, ready.plan.seconds
+        trace.took("plan", began)
+        *contents, points = await _values(context, ready)
         if None in contents:
             return None
+        read = time.perf_counter()
         written = {
             key: Fragment(ready.plan.answer(data, context.signed_in, key))
             for key, data in zip(ready.plan.keys, contents, strict=True)
         }
+        trace.took("finish", read)
     except Unplannable as reason:
-        context.trace.reason = str(reason)
+        trace.reason = str(reason)
         return None
-    context.trace.path = "planned"
-    context.trace.sql = ready.plan.statement.sql
+    trace.path = "planned"
     context.points += points
     return WrittenRecord(type_name, key, written)
+
+
+# Any: columns are JSON as bytes, and last what they cost.
+async def _values(context: Context, ready: Ready) -> Sequence[Any]:
+    began = time.perf_counter()
+    try:
+        row = await context.reads.session.row(ready.plan.statement.sql, ready.arguments)
+    finally:
+        context.trace.took("statement", began)
+    assert row is not None, "the root is one row"
+    return tuple(row.values())

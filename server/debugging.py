@@ -19,7 +19,7 @@ TOTAL = "total"
 def plan_extension(trace: Trace) -> dict[str, Any]:
     """Return `extensions.plan`: path, why it was interpreted, the SQL, and the milliseconds of each step, null for one not taken.
 
-    Of a mutation, `sql` is the statement of its last payload, whose steps are not timed.
+    Of a mutation, `sql` is the statement of its last payload, and the steps are those of all its payloads.
     """
     return {
         "path": trace.path,

@@ -66,6 +66,8 @@ class Executor:
             return {"data": None, **failure(error.code, error.message)}
         finally:
             await context.close()
+            if self._planned is not None:
+                self._planned.tell_slow(context)
             if trace.path == "interpreted" and trace.reason is None:
                 trace.reason = NOTHING_READ
             self.paths[trace.path if trace.reason is None else f"{trace.path}: {trace.reason}"] += 1

@@ -52,13 +52,13 @@ class PlannedQueries:
         policy = context.runtime.policies.of(viewer.shape)
         ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
         # What fails from here on, failed on this path, unless the interpreter can still answer.
-        trace.path, trace.sql = "planned", ready.plan.statement.sql
-        trace.seconds["plan"] = time.perf_counter() - began
-        data, points = await self._read(ready, context)
+        trace.path, trace.sql, trace.planned_seconds = "planned", ready.plan.statement.sql, ready.plan.seconds
+        trace.took("plan", began)
+        data, points = await _read(ready, context)
         read = time.perf_counter()
         answered = ready.plan.answer(data, viewer)
         context.points = points
-        trace.seconds["finish"] = time.perf_counter() - read
+        trace.took("finish", read)
         response: Response = {"data": orjson.Fragment(answered)}
         return response | ({"errors": forbidden(ready.forbidden)} if ready.forbidden else {})
 
@@ -71,27 +71,32 @@ class PlannedQueries:
         policy = context.runtime.policies.of(context.viewer.shape)
         return self.plans.payloads(operation, prepared.fragments, variables, context.viewer, policy)
 
-    async def _read(self, ready: Ready, context: Context) -> tuple[bytes, int]:
-        began = time.perf_counter()
-        sql = ready.plan.statement.sql
-        try:
-            row = await context.runtime.database.statements.row(sql, ready.arguments)
-        except StatementFailed as error:
-            _log.error("statement_failed", request_id=context.facts.request_id, sql=sql, kind=str(error))
-            raise Unplannable("its statement failed") from error
-        finally:
-            # Also of one that failed or was cut off: those are the ones to know of.
-            context.trace.seconds["statement"] = seconds = time.perf_counter() - began
-            if seconds >= self.slow_seconds:
-                _log.warning(
-                    "slow_statement",
-                    request_id=context.facts.request_id,
-                    seconds=round(seconds, 3),
-                    planned_seconds=round(ready.plan.seconds, 3),
-                    sql=sql,
-                )
-        assert row is not None, "the root is one row"
-        return row[DATA], row[POINTS]
+    def tell_slow(self, context: Context) -> None:
+        """Log the operation's statement where it was slow, with what failed or was cut off."""
+        trace = context.trace
+        seconds = trace.seconds.get("statement", 0.0)
+        if seconds >= self.slow_seconds:
+            _log.warning(
+                "slow_statement",
+                request_id=context.facts.request_id,
+                seconds=round(seconds, 3),
+                planned_seconds=round(trace.planned_seconds, 3),
+                sql=trace.sql,
+            )
+
+
+async def _read(ready: Ready, context: Context) -> tuple[bytes, int]:
+    began = time.perf_counter()
+    sql = ready.plan.statement.sql
+    try:
+        row = await context.runtime.database.statements.row(sql, ready.arguments)
+    except StatementFailed as error:
+        _log.error("statement_failed", request_id=context.facts.request_id, sql=sql, kind=str(error))
+        raise Unplannable("its statement failed") from error
+    finally:
+        context.trace.took("statement", began)
+    assert row is not None, "the root is one row"
+    return row[DATA], row[POINTS]
 
 
 class WritingExecutor(ExecutorThrowingOnIncremental):
