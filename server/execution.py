@@ -59,9 +59,10 @@ class Executor:
     ) -> Response:
         """Answer a query or mutation, settle its last command, and return the response."""
         trace = context.trace
+        ends_at = asyncio.get_running_loop().time() + self._max_seconds
         try:
-            response = await self._by_plan(prepared, operation, variables, context)
-            return response or await self._interpreted(prepared, operation, variables, context)
+            response = await self._by_plan(prepared, operation, variables, context, ends_at)
+            return response or await self._interpreted(prepared, operation, variables, context, ends_at)
         except EomsError as error:
             return {"data": None, **failure(error.code, error.message)}
         finally:
@@ -73,7 +74,12 @@ class Executor:
             self.paths[trace.path if trace.reason is None else f"{trace.path}: {trace.reason}"] += 1
 
     async def _by_plan(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+        self,
+        prepared: Prepared,
+        operation: OperationDefinitionNode,
+        variables: Variables,
+        context: Context,
+        ends_at: float,
     ) -> Response | None:
         """Return the response of a query that can be planned, null for what has to be interpreted."""
         planned, trace = self._planned, context.trace
@@ -84,14 +90,19 @@ class Executor:
             if operation.operation is OperationType.MUTATION:
                 context.payloads = planned.payloads(prepared, operation, variables, context)
                 return None
-            response = await self._in_time(planned.respond(prepared, operation, variables, context))
+            response = await self._in_time(planned.respond(prepared, operation, variables, context), ends_at)
         except Unplannable as reason:
             trace.path, trace.reason = "interpreted", str(reason)
             return None
         return response
 
     async def _interpreted(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
+        self,
+        prepared: Prepared,
+        operation: OperationDefinitionNode,
+        variables: Variables,
+        context: Context,
+        ends_at: float,
     ) -> Response:
         result = execute(
             self.schema,
@@ -103,7 +114,7 @@ class Executor:
             executor_class=WritingExecutor,
             hide_suggestions=context.is_stranger,
         )
-        executed = await self._in_time(result) if isawaitable(result) else result
+        executed = await self._in_time(result, ends_at) if isawaitable(result) else result
         assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
         # What was read must not be told before what was done is kept.
         await context.settle()
@@ -134,13 +145,13 @@ class Executor:
         finally:
             await context.close()
 
-    async def _in_time(self, result: Awaitable[ResultT]) -> ResultT:
-        """Wait for a result; what was written by then is rolled back where it takes too long.
+    async def _in_time(self, result: Awaitable[ResultT], ends_at: float) -> ResultT:
+        """Wait for a result until then, on the loop's clock; what was written by then is rolled back where it takes too long.
 
         The commit isn't cut off: it has the time limits of statements, and its outcome must be known.
         """
         try:
-            async with asyncio.timeout(self._max_seconds):
+            async with asyncio.timeout_at(ends_at):
                 return await result
         except TimeoutError as error:
             raise Unavailable("The operation takes too long; ask for less.", code="TIMEOUT") from error
