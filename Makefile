@@ -7,6 +7,7 @@
 #   make explorer   build the page at /explorer; needs npm packages, and says why where it can't have them
 #   make lint types floors pytest   the parts of `make test` alone
 #   make bench   measure beside the limit and its peers (ONLY=board,tiny SIZE=small); see bench/README.md
+#   make profile   write where the time of a request goes to docs/microseconds.md
 #   make golden  rewrite the golden files, to be read like code before they are committed
 #   make lock    resolve requirements*.in again (needs uv)
 #   make clean   remove what was built or cached; data is never touched
@@ -14,7 +15,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-clients serve explorer built-explorer npm-packages walk test lint types floors pytest golden \
-	bench lock clean
+	bench profile lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ ARGS ?=
 URL ?= http://127.0.0.1:8000
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 # Prints the first usable interpreter. A pyenv shim may exist and not run, so each candidate is asked.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -160,6 +161,10 @@ bench:
 	$(call install,requirements-bench.txt)
 	@set -eu; umask 022; $(call NPM_CI,bench)
 	@exec $(BIN)/python -m bench
+
+profile:
+	$(call install,requirements-bench.txt)
+	@exec $(BIN)/python -m bench.request_profile
 
 LOCK = $(UV) pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command "make lock" --quiet

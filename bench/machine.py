@@ -37,13 +37,20 @@ def machine() -> str:
 def versions(database: Seeded) -> Sequence[tuple[str, str]]:
     """Return (name, version) of everything that took part."""
     return (
-        ("EOMS", _checkout()),
-        ("Python", platform.python_version()),
-        *((name, version(name)) for name in _PYTHON),
+        *our_versions(),
         ("PostgreSQL", database.fetch("SHOW server_version")[0][0]),
         ("Node", _said(str(node()), "--version").removeprefix("v")),
         *((name, package_version(name)) for name in _NPM),
         (loader(), _loader_version()),
+    )
+
+
+def our_versions() -> Sequence[tuple[str, str]]:
+    """Return (name, version) of EOMS and what it is made of."""
+    return (
+        ("EOMS", _checkout()),
+        ("Python", platform.python_version()),
+        *((name, version(name)) for name in _PYTHON),
     )
 
 

@@ -54,7 +54,7 @@ def _page(outcomes: Sequence[Outcome], setting: Setting) -> list[str]:
         "",
         "Written by `make bench`; how each peer was set up, and why that is fair, stands in",
         "[bench/README.md](../bench/README.md). Ratios were measured side by side in one run. Figures of different",
-        "runs or machines are not compared.",
+        "runs or machines are not compared. Where the time of a request goes stands in [microseconds.md](microseconds.md).",
         "",
         *_trial_warning(plan),
         f"![Every ratio with its goal]({PLOT_NAME})",
