@@ -16,6 +16,7 @@ from loaders.rows import row_by_key
 from planner.arguments import Unplannable
 from planner.plans import Ready
 from resolvers.context import Context, Info
+from resolvers.plan_mistakes import logged_mistakes
 
 CommandT = TypeVar("CommandT", bound=Command)
 
@@ -42,17 +43,19 @@ async def _written(context: Context, root_key: str, type_name: str, key: UUID) -
     trace = context.trace
     try:
         began = time.perf_counter()
-        ready = context.payloads.ready(root_key, type_name, key)
+        with logged_mistakes(context.facts.request_id):
+            ready = context.payloads.ready(root_key, type_name, key)
         trace.sql, trace.planned_seconds = ready.plan.statement.sql, ready.plan.seconds
         trace.took("plan", began)
         *contents, points = await _values(context, ready)
         if None in contents:
             return None
         read = time.perf_counter()
-        written = {
-            key: Fragment(ready.plan.answer(data, context.signed_in, key))
-            for key, data in zip(ready.plan.keys, contents, strict=True)
-        }
+        with logged_mistakes(context.facts.request_id):
+            written = {
+                key: Fragment(ready.plan.answer(data, context.signed_in, key))
+                for key, data in zip(ready.plan.keys, contents, strict=True)
+            }
         trace.took("finish", read)
     except Unplannable as reason:
         trace.reason = str(reason)

@@ -30,7 +30,7 @@ from policies.throttle import SignInThrottle
 from policies.tokens import Claims, TokenMint
 from resolvers.context import Runtime
 from schema.build import build_schema, graphql_schema, questions
-from server.asking import AskingLimits
+from server.asking import asking_limits
 from server.automatic_documents import AutomaticDocuments
 from server.compression import Compression
 from server.cross_origin import CrossOrigin
@@ -135,7 +135,7 @@ def _front_door(
         OperationLimits(
             nodes=settings.max_node_count,
             cost=settings.max_cost,
-            asking=AskingLimits(settings.max_document_characters, settings.max_variable_values),
+            asking=asking_limits(settings),
         ),
         metrics,
         is_debug=settings.debug,
@@ -235,6 +235,13 @@ def _database(settings: Settings, urls: StoreUrls) -> Database:
     )
 
 
+def _snapshots_of_events(settings: Settings, urls: StoreUrls) -> int:
+    """Return how many connections there are in the pool that events are read from: with a replica, the one that writes."""
+    return (
+        settings.read_pool_size if urls.database_read_url == urls.database_url else settings.write_pool_size
+    )
+
+
 def _runtime(settings: Settings, urls: StoreUrls, database: Database, redis: Redis, feed: Feed) -> Runtime:
     grants = Grants(database, urls.database_url, settings.grants_cache_size, settings.grants_cache_seconds)
     sessions = Sessions(
@@ -258,5 +265,5 @@ def _runtime(settings: Settings, urls: StoreUrls, database: Database, redis: Red
         feed=feed,
         time_zone=ZoneInfo(settings.time_zone),
         largest_page=settings.max_page_size,
-        event_turns=asyncio.Semaphore(max(1, settings.read_pool_size // 2)),
+        event_turns=asyncio.Semaphore(max(1, _snapshots_of_events(settings, urls) // 2)),
     )

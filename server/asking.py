@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any, cast
 
 from domain.errors import MalformedRequest
+from server.settings import Settings
 
 _APOLLO_EXTENSION = "persistedQuery"
 
@@ -20,6 +21,11 @@ class AskingLimits:
 
     characters: int
     values: int
+
+
+def asking_limits(settings: Settings) -> AskingLimits:
+    """Return the limits that the settings say."""
+    return AskingLimits(settings.max_document_characters, settings.max_variable_values)
 
 
 # Any: variables and extensions are whatever JSON holds until the schema's types have checked them.

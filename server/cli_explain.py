@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import orjson
 import typer
 
 from server.cli_frame import out, reported, stores
@@ -105,8 +105,8 @@ def _variables(text: str) -> Mapping[str, Any]:
     from domain.errors import InvalidInput
 
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise InvalidInput("MALFORMED", "This is no JSON.", ("--variables",)) from error
     if not isinstance(found, dict):
         raise InvalidInput("MALFORMED", "Variables are a JSON object.", ("--variables",))
@@ -130,10 +130,9 @@ def _show_way(way: Way) -> None:
     if way.root is not None:
         _say("")
         _tell("payload of", way.root)
+    _tell("path", "planned" if way.reason is None else _interpreted(way))
     if way.sql is None:
-        _tell("path", f"interpreted: {way.reason}")
         return
-    _tell("path", "planned")
     again, first = (
         f"{seconds * 1000:.1f} ms" for seconds in (way.compile_seconds, way.first_compile_seconds)
     )
@@ -146,6 +145,12 @@ def _show_way(way: Way) -> None:
         _say("")
         for line in way.database_plan:
             _say(line)
+
+
+def _interpreted(way: Way) -> str:
+    if way.sql is not None and way.root is not None:
+        return f"none, the command is undone: {way.reason}"
+    return f"interpreted: {way.reason}"
 
 
 def _tell(label: str, *lines: str) -> None:

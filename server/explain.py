@@ -36,10 +36,11 @@ from policies.compiler import Policies
 from policies.readers import default_rulebook
 from policies.viewer import Viewer
 from schema.build import build_schema, graphql_schema, questions
+from server.asking import Asked, asking_limits, check_size
 from server.document_check import limits_of
 from server.documents import Documents, Prepared
 from server.execution import NOTHING_READ, PLANNER_OFF
-from server.planned import ANONYMOUS
+from server.planned import ANONYMOUS, STATEMENT_FAILED
 from server.registered_documents import live_documents
 from server.settings import Settings
 from server.stores import StoreUrls
@@ -82,7 +83,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a query, or the payload of one field of a mutation (`root`), is answered; `reason` says why it is interpreted."""
+    """How a query, or the payload of one field of a mutation (`root`), is answered; `reason` says why it is interpreted.
+
+    A payload whose statement fails is not: its command is undone.
+    """
 
     root: str | None
     reason: str | None
@@ -125,7 +129,8 @@ def registered_text(database_url: str, document_id: str) -> str:
 def explain(settings: Settings, urls: StoreUrls, question: Question, *, analyze: bool) -> Explanation:
     """Return what the server would do with an operation.
 
-    Raises `BrokenDocument`, `NotFound` for the person, and `InvalidInput` where there is nothing to analyze.
+    Raises `BrokenDocument`, `MalformedRequest` for what is too long to be read, `NotFound` for the person, and
+    `InvalidInput` where there is nothing to analyze.
     """
     return asyncio.run(_explain(settings, urls, question, analyze=analyze))
 
@@ -168,8 +173,13 @@ class _Explainer:
         self._policies = Policies(default_rulebook())
 
     def prepared(self, question: Question) -> tuple[Prepared, OperationDefinitionNode]:
-        """Return the operation that is meant; raise `BrokenDocument`."""
+        """Return the operation that is meant; raise `BrokenDocument`, or `MalformedRequest` for what is too long."""
         viewer = self._viewer
+        text = None if question.is_registered else question.text
+        check_size(
+            Asked(text, None, None, question.operation_name, question.variables),
+            asking_limits(self._settings),
+        )
         documents = Documents(self._schema, limits_of(self._settings))
         prepared = documents.prepare(
             question.text,
@@ -225,13 +235,11 @@ class _Explainer:
         self, question: Question, prepared: Prepared, operation: OperationDefinitionNode
     ) -> Iterator[tuple[str | None, Ready | str, float]]:
         viewer = self._viewer
-        reason = None if self._settings.planner else PLANNER_OFF
         if operation.operation is OperationType.SUBSCRIPTION:
-            reason = "subscriptions are interpreted, event by event"
-        elif reason is None and viewer is None:
-            reason = ANONYMOUS
-        if reason is not None or viewer is None:
-            yield None, reason or ANONYMOUS, 0
+            yield None, "subscriptions are interpreted, event by event", 0
+            return
+        if viewer is None or not self._settings.planner:
+            yield None, ANONYMOUS if self._settings.planner else PLANNER_OFF, 0
             return
         plans = Plans(self._schema, catalog, questions(build_schema()), self._settings.max_page_size)
         policy = self._policies.of(viewer.shape)
@@ -278,7 +286,7 @@ class _Explainer:
         try:
             told = await explained(self._database.read, statement.sql, found.arguments if analyze else None)
         except StatementFailed as error:
-            raise BrokenDocument([f"Its statement fails: {error}", statement.sql]) from error
+            return Way(root, f"{STATEMENT_FAILED}: {error}", *seconds, statement.sql)
         parameters = zip(statement.names, told.types, strict=True)
         return Way(
             root,

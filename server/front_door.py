@@ -176,12 +176,20 @@ class FrontDoor:
     async def respond(self, admitted: Admitted, context: Context) -> Response:
         """Execute a query or mutation and return its response, with what it cost."""
         began = time.monotonic()
-        response = await self._executor.respond(
-            admitted.prepared, admitted.operation, admitted.asked.variables, context
-        )
-        seconds = time.monotonic() - began
-        self._metrics.ended(admitted.operation.operation.value, _outcome(response), seconds)
-        self._metrics.answered(context.trace)
+        # What its client hangs up on is cancelled here: the slowest ones, perhaps.
+        outcome = "CANCELLED"
+        try:
+            response = await self._executor.respond(
+                admitted.prepared, admitted.operation, admitted.asked.variables, context
+            )
+            outcome = _outcome(response)
+        except Exception:
+            outcome = "INTERNAL"
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            self._metrics.ended(admitted.operation.operation.value, outcome, seconds)
+            self._metrics.answered(context.trace)
         priced = self._priced(admitted, response, context)
         if self.tells_plans(context):
             context.trace.seconds[TOTAL] = seconds

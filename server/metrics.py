@@ -39,6 +39,7 @@ REASONS = frozenset(
         "nobody is signed in",
         "nothing to read",
         "null stands where the schema has none",
+        "the planner failed",
         "the planner is off",
     }
 )
@@ -58,7 +59,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._operations = Counter(
             "eoms_operations",
-            "Operations by kind and outcome: ok, or the code of the first error.",
+            "Operations by kind and outcome: ok, the code of the first error, or CANCELLED.",
             ("kind", "outcome"),
             registry=self._registry,
         )
@@ -77,7 +78,7 @@ class Metrics:
         )
         self._statement_seconds = Histogram(
             "eoms_planned_statement_seconds",
-            "Time that the statement of a planned query took, with the wait for a connection.",
+            "Time that the planned statements of an operation took, with the wait for a connection.",
             buckets=_SECONDS,
             registry=self._registry,
         )

@@ -22,11 +22,14 @@ from planner.arguments import Unplannable
 from planner.plans import Payloads, Plans, Ready
 from planner.roots import DATA, POINTS
 from resolvers.context import Context
+from resolvers.plan_mistakes import logged_mistakes
 from server.answers import Response, Variables, forbidden
 from server.documents import Prepared
 
 ANONYMOUS = "nobody is signed in"
 """Why what the anonymous ask is interpreted."""
+
+STATEMENT_FAILED = "its statement failed"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -50,13 +53,15 @@ class PlannedQueries:
         trace = context.trace
         began = time.perf_counter()
         policy = context.runtime.policies.of(viewer.shape)
-        ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
+        with logged_mistakes(context.facts.request_id):
+            ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
         # What fails from here on, failed on this path, unless the interpreter can still answer.
         trace.path, trace.sql, trace.planned_seconds = "planned", ready.plan.statement.sql, ready.plan.seconds
         trace.took("plan", began)
         data, points = await _read(ready, context)
         read = time.perf_counter()
-        answered = ready.plan.answer(data, viewer)
+        with logged_mistakes(context.facts.request_id):
+            answered = ready.plan.answer(data, viewer)
         context.points = points
         trace.took("finish", read)
         response: Response = {"data": orjson.Fragment(answered)}
@@ -69,7 +74,8 @@ class PlannedQueries:
         if context.viewer is None:
             raise Unplannable(ANONYMOUS)
         policy = context.runtime.policies.of(context.viewer.shape)
-        return self.plans.payloads(operation, prepared.fragments, variables, context.viewer, policy)
+        with logged_mistakes(context.facts.request_id):
+            return self.plans.payloads(operation, prepared.fragments, variables, context.viewer, policy)
 
     def tell_slow(self, context: Context) -> None:
         """Log the operation's statement where it was slow, with what failed or was cut off."""
@@ -92,7 +98,7 @@ async def _read(ready: Ready, context: Context) -> tuple[bytes, int]:
         row = await context.runtime.database.statements.row(sql, ready.arguments)
     except StatementFailed as error:
         _log.error("statement_failed", request_id=context.facts.request_id, sql=sql, kind=str(error))
-        raise Unplannable("its statement failed") from error
+        raise Unplannable(STATEMENT_FAILED) from error
     finally:
         context.trace.took("statement", began)
     assert row is not None, "the root is one row"

@@ -228,7 +228,7 @@ class Settings(BaseSettings):
         default=1,
         gt=0,
         le=600,
-        description="From which time on a planned query's statement is logged as slow.",
+        description="From which time on an operation's planned statements are logged as slow.",
     )
     debug: bool = Field(
         default=False,

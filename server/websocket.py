@@ -3,7 +3,7 @@
 The ASGI endpoint of `/graphql` for WebSocket, which speaks `graphql-transport-ws` and nothing else. The life
 of one socket is left to `server.websocket_connection`, what operations do to the `SocketGate`.
 
-    sockets = Sockets(gate, SocketLimits(max_operations=50, max_message_bytes=1_048_576))
+    sockets = Sockets(gate, SocketLimits(max_operations=50, max_message_bytes=1_048_576, max_per_viewer=20))
     WebSocketRoute("/graphql", sockets)
 
 uvicorn closes what is still open when it stops (1012) before the application's lifespan ends, so whoever

@@ -58,9 +58,9 @@ class SocketLimits:
 
     max_operations: int
     max_message_bytes: int
+    max_per_viewer: int
     init_seconds: float = 5
     ping_seconds: float = 20
-    max_per_viewer: int = 1_000
 
 
 class _Wire(AsyncWebSocketAdapter):

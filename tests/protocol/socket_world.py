@@ -172,7 +172,7 @@ async def served(
     allowed_origins: tuple[str, ...] = (),
 ) -> AsyncGenerator[Served]:
     gate = gate or Gate()
-    limits = SocketLimits(max_operations, 2000, init_seconds, ping_seconds, max_per_viewer)
+    limits = SocketLimits(max_operations, 2000, max_per_viewer, init_seconds, ping_seconds)
     sockets = Sockets(gate, limits, allowed_origins)
     app = Starlette(routes=[WebSocketRoute("/graphql", sockets)])
     with socket.socket() as listener:

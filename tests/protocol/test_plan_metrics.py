@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 from starlette.requests import Request
 
 from resolvers.context import Trace
@@ -57,6 +60,21 @@ async def test_operations_are_counted_by_path_and_reason(demo_settings: Settings
         }
         assert (await lines(api, "eoms_planned_statement_seconds_count")) == {
             "eoms_planned_statement_seconds_count": 2
+        }
+
+
+async def test_query_that_nobody_waits_for_is_counted(demo_settings: Settings) -> None:
+    async with running_api(watched(demo_settings)) as api:
+        await api.token("pm")
+        async with api.database.write.begin() as other:
+            await other.execute(text("LOCK TABLE engineering_order IN ACCESS EXCLUSIVE MODE"))
+            asking = asyncio.create_task(api.ask(BY_SIZE, "pm", first=1))
+            await asyncio.sleep(0.3)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        assert await lines(api, "eoms_operations_total") == {
+            'eoms_operations_total{kind="query",outcome="CANCELLED"}': 1
         }
 
 
