@@ -15,6 +15,9 @@ LINES_OF_AN_ORDER = 10
 FEWEST_ROUNDS = 5
 """A median of fewer says little; only a trial may have fewer."""
 
+SHORTEST_SECONDS = 2
+"""Of a round, for the same reason."""
+
 LARGEST_NUMBER = 1_000
 
 _HOME = {"full": 100_000, "small": 10_000}
@@ -49,7 +52,13 @@ class Plan:
     @property
     def is_trial(self) -> bool:
         """Return whether this run only tries the benches out: its figures stand for nothing."""
-        return self.rounds < FEWEST_ROUNDS or self.size != "full" or self.benches != BENCHES
+        is_short = self.rounds < FEWEST_ROUNDS or self.seconds < SHORTEST_SECONDS
+        return is_short or self.size != "full" or self.benches != BENCHES
+
+    @property
+    def words(self) -> str:
+        """Return what `make bench` has to be told to measure like this, of a run of all benches at full size."""
+        return f"ROUNDS={self.rounds} ROUND_SECONDS={self.seconds} CONNECTIONS={self.connections}"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -70,7 +79,7 @@ def plan_of(words: Mapping[str, str]) -> Plan:
     if size not in _HOME:
         raise PlanError(f"SIZE is {' or '.join(_HOME)}, not {size}.")
     is_small = size == "small"
-    seconds = _number(words, "ROUND_SECONDS", 2 if is_small else 5)
+    seconds = _number(words, "ROUND_SECONDS", SHORTEST_SECONDS if is_small else 5)
     return Plan(
         benches=tuple(name for name in BENCHES if name in (only or BENCHES)),
         size=size,

@@ -38,6 +38,11 @@ def test_few_rounds_make_a_trial() -> None:
     assert not plan_of({"ROUNDS": "5"}).is_trial
 
 
+def test_short_rounds_make_a_trial() -> None:
+    assert plan_of({"ROUND_SECONDS": "1"}).is_trial
+    assert not plan_of({"ROUND_SECONDS": "2"}).is_trial
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -97,6 +102,7 @@ def test_page_tells_what_was_missed_as_it_is(tmp_path: Path) -> None:
     assert "| slow | 200.0 | 100.0 – 300.0 | 7.00 | 20.00 |\n" in page
     assert "2026-01-02 03:04 UTC on a machine.\n" in page
     assert "It rained." in page
+    assert "make bench ROUNDS=7 ROUND_SECONDS=5 CONNECTIONS=8\n" in page
     assert "trial" not in page
 
 
