@@ -15,18 +15,19 @@ from server.settings import Settings
 from tests.fuzz.planned.rounds import Kind, Round, played
 from tests.fuzz.runs import EXAMPLES, SECONDS, SEED
 
-REQUESTS = 12 * EXAMPLES
+LOOKS = 12 * EXAMPLES
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("number", [4])
 async def test_both_paths_answer_the_same(settings: Settings, number: int) -> None:
-    round_ = Round(SEED, number, REQUESTS)
+    round_ = Round(SEED, number, LOOKS)
     assert round_.kind is Kind.COMMANDS
     outcome = await played(round_, settings)
     sys.stdout.write(f"{outcome.told()}\n")
     assert outcome.differences == [], outcome.differences[0]
+    assert outcome.looks >= LOOKS
     # What was refused or interpreted compares nothing; of commands, most are refused, as they should be.
-    assert outcome.refused.total() <= REQUESTS // 200, outcome.told()
-    assert outcome.paths["planned"] >= REQUESTS // 20, outcome.told()
+    assert outcome.refused.total() <= outcome.requests // 200, outcome.told()
+    assert outcome.paths["planned"] >= outcome.requests // 20, outcome.told()

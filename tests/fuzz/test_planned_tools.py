@@ -232,7 +232,7 @@ def test_odd_rules_hide_what_the_schema_says_is_never_null(schema: GraphQLSchema
 
 
 REQUEST = Request("{ a }", None, {}, None)
-TOLD = Told(b'{"a":[1,2]}', [{"message": "one"}, {"message": "two"}])
+TOLD = Told(b'{"a":[1,2]}', [{"message": "one"}, {"message": "two"}], 3)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,7 @@ TOLD = Told(b'{"a":[1,2]}', [{"message": "one"}, {"message": "two"}])
         replace(TOLD, data=None),
         replace(TOLD, errors=[*reversed(TOLD.errors)]),
         replace(TOLD, errors=TOLD.errors[:1]),
+        replace(TOLD, points=4),
         replace(TOLD, failed=("its statement",)),
     ],
 )

@@ -237,12 +237,14 @@ async def test_text_in_a_cursor_is_compared_as_it_is(both: Both) -> None:
         assert [node["number"] for node in nodes] == ([expected] if expected else [])
 
 
-@pytest.mark.parametrize("name", ["title", "description", "note", "idempotencyKey"])
-async def test_text_of_a_command_is_never_part_of_a_statement(both: Both, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "taken"), [("title", 10), ("description", 10), ("note", 10), ("idempotencyKey", 14)]
+)
+async def test_text_of_a_command_is_never_part_of_a_statement(both: Both, name: str, taken: int) -> None:
     document = """mutation ($input: OrderCreateInput!) {
       orderCreate(input: $input) { order { title description events(last: 1) { nodes { note } } } errors { code } }
     }"""
-    planned = paths_of(both.planned)["planned"]
+    before = paths_of(both.planned)["planned"]
     with sent_statements() as sent:
         for text in HOSTILE:
             given = {**draft(), name: text, "dryRun": True}
@@ -250,4 +252,5 @@ async def test_text_of_a_command_is_never_part_of_a_statement(both: Both, name: 
             other = await both.interpreted.ask(document, "buyer", input=given)
             assert written(one) == written(other)
     assert [sql for sql in sent.all if MARK in sql.lower()] == []
-    assert paths_of(both.planned)["planned"] > planned
+    # The others are too long or hold control characters; a key is not looked at where nothing is kept.
+    assert paths_of(both.planned)["planned"] == before + taken

@@ -29,8 +29,8 @@ from tests.fuzz.planned.reduction import reduced
 from tests.fuzz.planned.two_paths import Compared, Refused, Request, TwoPaths, executor_of, runtime_of
 
 VIEWERS = 16
-REQUESTS_PER_DOCUMENT = 3
-"""Two by one viewer with other values, so that what was compiled for the first serves the second; one by another."""
+LOOKS_PER_DOCUMENT = 3
+"""How many viewers look at each document. The first sends it twice with other values, so that what was compiled serves again."""
 
 
 class Kind(StrEnum):
@@ -46,11 +46,11 @@ _TURNS = (Kind.QUERIES, Kind.ODD_RULES, Kind.QUERIES, Kind.ODD_RULES, Kind.COMMA
 
 @dataclass(frozen=True)
 class Round:
-    """What is asked in one round; its number says what it is about."""
+    """What is asked in one round; its number says what it is about. A look is a document as one viewer sends it."""
 
     seed: str
     number: int
-    requests: int
+    looks: int
 
     @property
     def kind(self) -> Kind:
@@ -65,13 +65,14 @@ class Round:
     @property
     def repeating(self) -> str:
         """Return the command that plays this round again."""
-        return f"python -m tests.fuzz.planned --seed {self.seed} --round {self.number} --requests {self.requests}"
+        return f"python -m tests.fuzz.planned --seed {self.seed} --round {self.number} --round-looks {self.looks}"
 
 
 @dataclass
 class Outcome:
     """What came of one round, or of several."""
 
+    looks: int = 0
     requests: int = 0
     with_data: int = 0
     refused: Counter[str] = field(default_factory=Counter[str])
@@ -81,6 +82,7 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Count another one in."""
+        self.looks += other.looks
         self.requests += other.requests
         self.with_data += other.with_data
         self.refused += other.refused
@@ -97,7 +99,7 @@ class Outcome:
         """Return the counts on one line each."""
         return "\n".join(
             (
-                f"{self.requests} requests, {self.with_data} with data, {len(self.differences)} differences",
+                f"{self.looks} documents × viewers, {self.requests} requests, {self.with_data} with data, {len(self.differences)} differences",
                 f"documents refused: {_counts(self.refused)}",
                 f"errors: {_counts(self.codes)}",
                 f"paths: {_counts(self.paths)}",
@@ -112,7 +114,7 @@ async def played(round_: Round, settings: Settings, most_differences: int = 1) -
     rulebook = odd_rulebook(chance) if round_.kind is Kind.ODD_RULES else None
     async with open_paths(settings, company, rulebook) as paths:
         game = _Game(round_, paths, company, chance)
-        while game.outcome.requests < round_.requests and len(game.outcome.differences) < most_differences:
+        while game.outcome.looks < round_.looks and len(game.outcome.differences) < most_differences:
             await game.play_document()
         return game.outcome
 
@@ -131,14 +133,14 @@ class _Game:
         """Write a document and send it as several viewers."""
         is_command = self._round.kind is Kind.COMMANDS
         document = self._author.command() if is_command else self._author.query()
-        viewers: list[Viewer | None] = [*self._chance.sample(self._viewers, 2)]
+        viewers: list[Viewer | None] = [*self._chance.sample(self._viewers, LOOKS_PER_DOCUMENT)]
         if is_command and self._chance.random() < 0.8:
             # Whoever holds all roles gets through more often.
             viewers[0] = self._viewers[0]
         if self._chance.random() < 0.02:
             viewers[1] = None
-        senders = [viewers[0]] * (REQUESTS_PER_DOCUMENT - 1) + [viewers[1]]
-        for viewer in senders:
+        for nth, viewer in enumerate((viewers[0], *viewers)):
+            self.outcome.looks += nth > 0
             if not await self._send(document, viewer):
                 # Its other requests would tell the same once more.
                 return

@@ -21,6 +21,9 @@ from graphql import GraphQLError, OperationDefinitionNode
 from structlog.testing import capture_logs
 
 from db.events import Origin
+from planner.cost import actual_points
+from planner.known_costs import KnownCosts
+from policies.bindings import catalog
 from policies.viewer import Viewer
 from resolvers.context import Context, RequestFacts, Runtime
 from server.documents import Prepared
@@ -52,6 +55,9 @@ class Told:
     data: bytes | None
     # Any: JSON.
     errors: list[dict[str, Any]]
+    points: int
+    """What it cost, as the database or the interpreter's caller has counted it."""
+
     failed: tuple[str, ...] = ()
     """Why statements of the planner failed, each with its SQL: what is answered then hides that."""
 
@@ -78,7 +84,7 @@ class Compared:
 
     @property
     def is_same(self) -> bool:
-        """Return whether they are equal, to the byte and to the order of the errors, and no statement has failed."""
+        """Return whether they are equal, to the byte, the order of the errors and the point, and no statement has failed."""
         return self.interpreted == self.planned
 
     def shown(self) -> str:
@@ -94,6 +100,8 @@ class Compared:
         if self.interpreted.errors != self.planned.errors:
             lines.append(f"errors interpreted: {json.dumps(self.interpreted.errors, ensure_ascii=False)}")
             lines.append(f"errors planned:     {json.dumps(self.planned.errors, ensure_ascii=False)}")
+        if self.interpreted.points != self.planned.points:
+            lines.append(f"points interpreted: {self.interpreted.points}, planned: {self.planned.points}")
         return "\n".join([*lines, *self.planned.failed])
 
 
@@ -104,6 +112,7 @@ class TwoPaths:
         self.interpreter = interpreter
         self.planner = planner
         self.runtime = runtime
+        self._costs = KnownCosts(planner.schema, catalog)
 
     async def compare(self, request: Request) -> Compared | Refused:
         """Return both answers, or why there are none."""
@@ -123,12 +132,15 @@ class TwoPaths:
     ) -> Told:
         # What is broken on purpose would be logged at length.
         with _same_new_ids(), capture_logs() as logs:
-            response = await executor.respond(prepared, operation, request.variables, self._context(request))
+            context = self._context(request)
+            response = await executor.respond(prepared, operation, request.variables, context)
+        cost = self._costs.cost_of(operation, prepared.fragments, request.variables)
+        points = actual_points(cost, response.get("data"), context.points)
         data = orjson.dumps(response["data"]) if "data" in response else None
         failed = tuple(
             f"{each['kind']}\n{each['sql']}" for each in logs if each["event"] == "statement_failed"
         )
-        return Told(data, response.get("errors", []), failed)
+        return Told(data, response.get("errors", []), points, failed)
 
     def _context(self, request: Request) -> Context:
         return _StillContext(self.runtime, _FACTS, None, request.viewer)
