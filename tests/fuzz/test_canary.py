@@ -29,7 +29,7 @@ from tests.api import Answer, Api
 from tests.fuzz.canaries import Canaries, as_text, plant
 from tests.fuzz.documents import Author, Knowledge
 from tests.fuzz.plain_scopes import TABLES, Judge, World, read_world
-from tests.fuzz.planned.two_paths import executor_of
+from tests.server_parts import executor_of
 
 QUERIES_PER_PERSON = 20
 COMMANDS_PER_PERSON = 6

@@ -19,10 +19,9 @@ from sqlalchemy import Connection, Engine, event
 
 from db.statements import Statements
 from planner.plans import Plans
-from server.execution import Executor
-from server.live import Gate
 from server.settings import Settings
 from tests.api import Answer, Api, running_api
+from tests.server_parts import executor_of
 
 _GENEROUS = {"rate_points": 100_000_000, "rate_points_per_second": 10_000_000}
 """What the tests of a module ask together is more than one person may."""
@@ -70,12 +69,6 @@ async def asked(api: Api, document: str, who: str | None = None, **variables: An
     if who:
         headers["Authorization"] = f"Bearer {await api.token(who)}"
     return await api.send({"query": document, "variables": variables}, headers)
-
-
-def executor_of(api: Api) -> Executor:
-    """Return what an application executes its operations with."""
-    gate: Gate = api.app.state.gate
-    return gate._front_door._executor  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
 
 
 def plans_of(api: Api) -> Plans:

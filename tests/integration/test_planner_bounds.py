@@ -24,7 +24,8 @@ from policies.readers import default_rulebook
 from policies.roles import Role
 from policies.viewer import Grant, Viewer
 from server.settings import Settings
-from tests.integration.plan_world import Both, both_paths, executor_of, paths_of, plans_of, reasons
+from tests.integration.plan_world import Both, both_paths, paths_of, plans_of, reasons
+from tests.server_parts import executor_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

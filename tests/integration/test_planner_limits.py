@@ -15,13 +15,12 @@ from structlog.testing import capture_logs
 
 from db.engine import Database
 from domain.order import OrderState
-from resolvers.context import Runtime
-from server.live import Gate
 from server.settings import Settings
 from tests.api import Api, running_api
 from tests.integration.live_stores import eventually
 from tests.integration.order_world import order_in, unchanged
 from tests.integration.plan_world import paths_of, sent_statements
+from tests.server_parts import runtime_of
 
 DOCUMENT = '{ orders(first: 2) { nodes { number } } order(number: "EO-2025-000001") { number } }'
 MARKED = "%row_to_json%"
@@ -31,9 +30,7 @@ WAIT_SECONDS = 10
 
 
 def database_of(api: Api) -> Database:
-    gate: Gate = api.app.state.gate
-    runtime: Runtime = gate._runtime  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
-    return runtime.database
+    return runtime_of(api).database
 
 
 async def running(api: Api) -> list[int]:

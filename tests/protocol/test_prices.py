@@ -12,6 +12,7 @@ import pytest_asyncio
 from server.settings import Settings
 from tests.api import Api, running_api
 from tests.api_clients import added_client, client_headers
+from tests.server_parts import executor_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +122,7 @@ async def test_new_text_is_paid_for_before_it_is_read(poor: Api) -> None:
     second = (await post(poor, text, "buyer")).json()["extensions"]["cost"]
     assert (first["remaining"], second["remaining"] - first["remaining"]) == (POINTS - 10 - 11 - 1, -1)
     await asyncio.gather(*(post(poor, f"{{ a{nth} }}", "buyer") for nth in range(100)))
-    documents = poor.app.state.gate._front_door._executor.documents
+    documents = executor_of(poor).documents
     refused = await post(poor, "{ never: __typename }", "buyer")
     assert (refused.status_code, codes(refused)) == (429, ["RATE_LIMITED"])
     assert not documents.knows("{ never: __typename }", is_stranger=False)

@@ -26,7 +26,8 @@ from tests.fuzz.planned.knowledge import Knowledge
 from tests.fuzz.planned.odd_rules import odd_rulebook
 from tests.fuzz.planned.onlookers import onlookers
 from tests.fuzz.planned.reduction import reduced
-from tests.fuzz.planned.two_paths import Compared, Refused, Request, TwoPaths, executor_of, runtime_of
+from tests.fuzz.planned.two_paths import Compared, Refused, Request, TwoPaths
+from tests.server_parts import executor_of, runtime_of
 
 VIEWERS = 16
 LOOKS_PER_DOCUMENT = 3

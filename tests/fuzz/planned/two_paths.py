@@ -28,8 +28,6 @@ from policies.viewer import Viewer
 from resolvers.context import Context, RequestFacts, Runtime
 from server.documents import Prepared
 from server.execution import Executor
-from server.live import Gate
-from tests.api import Api
 from tests.fuzz.planned.given import Plain
 
 _FACTS = RequestFacts("fuzz", "192.0.2.1")
@@ -144,18 +142,6 @@ class TwoPaths:
 
     def _context(self, request: Request) -> Context:
         return _StillContext(self.runtime, _FACTS, None, request.viewer)
-
-
-def executor_of(api: Api) -> Executor:
-    """Return the executor that an application sends its operations through."""
-    gate: Gate = api.app.state.gate
-    return gate._front_door._executor  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
-
-
-def runtime_of(api: Api) -> Runtime:
-    """Return what all operations of an application share."""
-    gate: Gate = api.app.state.gate
-    return gate._runtime  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
 
 
 class _StillContext(Context):
