@@ -2,7 +2,7 @@
 #
 #   make serve   start the server with its own PostgreSQL and Valkey; Ctrl-C stops all three
 #   make walk    let an order walk past every persona on a running server (URL=http://127.0.0.1:8000)
-#   make test    lint, types, import floors and every test
+#   make test    lint, types, import floors and every test (PLANNER=off: all of it with the planner switched off)
 #   make setup   only what `make serve` uses: the virtual environment and the explorer
 #   make explorer   build the page at /explorer; needs npm packages, and says why where it can't have them
 #   make lint types floors pytest   the parts of `make test` alone
@@ -149,7 +149,7 @@ floors: setup-dev
 
 pytest: setup-dev setup-clients
 	@$(MAKE) --no-print-directory built-explorer || [ "$${CI:-}" != true ]
-	PLANNER=$(PLANNER) $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	PLANNER=$(PLANNER) $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Not EOMS_GOLDEN: the server refuses settings it does not know.
 golden: setup-dev setup-clients

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -29,6 +28,7 @@ from server.demo import load_demo
 from server.settings import Settings
 from server.stores import StoreUrls, running_stores
 from tests.api import Api, running_api
+from tests.redis_database import emptied_redis, worker_name
 
 # Under the system's folder for temporary files, not under pytest's: that one closes itself again to other
 # users whenever a second pytest starts, and PostgreSQL is another user when we are root.
@@ -37,7 +37,6 @@ PLANNER_VARIABLE = "PLANNER"
 """`PLANNER=off pytest` runs every test with the interpreter alone, but for those that say which way they mean."""
 
 TEMPLATE = "eoms_template"
-WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
 DATABASE_NUMBERS = itertools.count(1)
 _POSTGRES_OPTIONS = {
     "fsync": "off",
@@ -57,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if STORES_VARIABLE not in os.environ:
         os.environ[STORES_VARIABLE] = tempfile.mkdtemp(prefix="eoms-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(STORES_VARIABLE)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that at the end no worker is left alone with one of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +115,23 @@ def demo_settings(demo_database_url: str, redis_url: str, tmp_path: Path) -> Set
     return Settings(data_dir=tmp_path / "data", database_url=demo_database_url, redis_url=redis_url)
 
 
+@pytest.fixture
+def planning_settings(demo_settings: Settings) -> Settings:
+    """The same of a server that plans, whatever the run says: for tests that speak of plans."""
+    return demo_settings.model_copy(update={"planner": True})
+
+
 @pytest_asyncio.fixture
 async def api(demo_settings: Settings) -> AsyncGenerator[Api]:
     """The application on the demo company, see tests/api.py."""
     async with running_api(demo_settings) as api:
+        yield api
+
+
+@pytest_asyncio.fixture
+async def planning_api(planning_settings: Settings) -> AsyncGenerator[Api]:
+    """That application, planning whatever the run says."""
+    async with running_api(planning_settings) as api:
         yield api
 
 
@@ -134,12 +152,7 @@ def module_database_url(stores: StoreUrls, database_template: str) -> Generator[
 @pytest.fixture
 def redis_url(stores: StoreUrls) -> str:
     """An empty Redis database that no other running test uses."""
-    number = int(os.environ.get(WORKER_VARIABLE, "gw0").removeprefix("gw"))
-    url = f"{stores.redis_url}?db={number}"
-    # redis-py leaves the types of its keyword arguments open.
-    with redis.Redis.from_url(url) as client:  # pyright: ignore[reportUnknownMemberType]
-        client.flushdb()  # pyright: ignore[reportUnknownMemberType]
-    return url
+    return emptied_redis(stores)
 
 
 @pytest.fixture
@@ -150,8 +163,9 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 @contextmanager
 def _cloned_database(stores: StoreUrls, template: str) -> Generator[str]:
-    name = f"test_{os.environ.get(WORKER_VARIABLE, 'gw0')}_{next(DATABASE_NUMBERS)}"
-    _run(stores, f"CREATE DATABASE {name} TEMPLATE {template}")
+    name = f"test_{worker_name()}_{next(DATABASE_NUMBERS)}"
+    # As files: without fsync that takes less than half as long as through the log.
+    _run(stores, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield _url_of(stores, name)
     finally:

@@ -22,17 +22,20 @@ import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
 
 from server.settings import Settings
 from server.stores import StoreUrls, running_stores
+from tests.e2e.forking import ROOT, Forks
 
-ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
 STOP_SECONDS = 30
 SHARED_VARIABLE = "TEST_STORES_DIR"
+PLANNER_SETTING = "EOMS_PLANNER"
+"""What the whole run says of it (tests/conftest.py) holds for the servers of tests too."""
 _EOMS = (sys.executable, "-c", "from server.cli import app; app()")
 
 
@@ -148,22 +151,26 @@ def eoms(
     data_dir: Path, *arguments: str, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one `eoms` command to its end."""
-    return subprocess.run(
-        [*_EOMS, *arguments],
-        check=False,
-        cwd=ROOT,
-        env=environment(data_dir, **variables),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return _forks().run(arguments, environment(data_dir, **variables), stdin)
+
+
+@cache
+def _forks() -> Forks:
+    return Forks(environment(Path(os.devnull)))
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """Return an environment in which nothing but these says how EOMS runs."""
     given = ("EOMS_", "DATABASE_", "REDIS_")
-    plain = {name: value for name, value in os.environ.items() if not name.upper().startswith(given)}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if name == PLANNER_SETTING or not name.upper().startswith(given)
+    }
+    if sys.dont_write_bytecode:
+        # A reason to write none into the checkout, but not to compile all of it for each of some hundred processes.
+        shared = str(Path(os.environ[SHARED_VARIABLE]) / "bytecode")
+        plain |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": shared}
     return {**plain, "EOMS_DATA_DIR": str(data_dir), "COLUMNS": "200", **variables}
 
 

@@ -32,14 +32,14 @@ def data_dir() -> Generator[Path]:
 
 def done(data_dir: Path, *arguments: str, stdin: str = "") -> list[str]:
     """Return the lines that are printed, without the time that it took."""
-    ended = eoms(data_dir, "explain", *arguments, stdin=stdin)
+    ended = eoms(data_dir, "explain", *arguments, stdin=stdin, EOMS_PLANNER="true")
     assert ended.returncode == 0, ended.stderr
     return SECONDS.sub("… ms", ended.stdout).splitlines()
 
 
 def refused(data_dir: Path, *arguments: str, stdin: str = "") -> list[str]:
     """Return what is wrong: what is printed, and the error."""
-    ended = eoms(data_dir, "explain", *arguments, stdin=stdin)
+    ended = eoms(data_dir, "explain", *arguments, stdin=stdin, EOMS_PLANNER="true")
     assert ended.returncode == 1, ended.stdout
     return [*ended.stdout.splitlines(), ended.stderr.splitlines()[-1]]
 
@@ -127,6 +127,7 @@ def test_wrong_options_are_told_before_anything_is_started() -> None:
             "no-such-file.graphql: The file can't be read: No such file or directory.",
         ),
         (("-", "--variables", "{"), "--variables: This is no JSON."),
+        (("-", "--variables", '{"lone": "\\ud800"}'), "--variables: This is no JSON."),
         (("-", "--variables", "[]"), "--variables: Variables are a JSON object."),
     ):
         assert refused(empty, *arguments) == [f"Error: {error}"]

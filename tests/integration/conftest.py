@@ -7,7 +7,6 @@ each makes orders of its own. A module whose tests use `company` says so:
 """
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from sqlalchemy.pool import NullPool
 from server.settings import Settings
 from server.stores import StoreUrls
 from tests.api import Api, running_api
-
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+from tests.redis_database import emptied_redis, worker_name
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +27,13 @@ def company_settings(
     stores: StoreUrls, demo_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Settings]:
     """Settings of servers on a demo company that the tests of one module share; dropped afterwards."""
-    name = f"company_{_WORKER}"
-    _run(stores, f"CREATE DATABASE {name} TEMPLATE {demo_template}")
+    name = f"company_{worker_name()}"
+    _run(stores, f"CREATE DATABASE {name} TEMPLATE {demo_template} STRATEGY FILE_COPY")
     try:
         yield Settings(
             data_dir=Path(tmp_path_factory.mktemp("company")),
             database_url=stores.database_url.replace("/eoms?", f"/{name}?"),
-            redis_url=f"{stores.redis_url}?db={_WORKER.removeprefix('gw')}",
+            redis_url=emptied_redis(stores),
         )
     finally:
         _run(stores, f"DROP DATABASE {name} WITH (FORCE)")

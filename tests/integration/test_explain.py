@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from domain.errors import InvalidInput, NotFound, Unavailable
+from domain.errors import InvalidInput, MalformedRequest, NotFound, Unavailable
 from planner.cost import Cost
 from schema.build import build_schema, graphql_schema
 from server.clients import NewClient, add_client
@@ -68,15 +68,15 @@ def broken(settings: Settings, document: str, who: str | None = None, **variable
     return refused.value.errors
 
 
-async def test_server_does_what_is_explained(demo_settings: Settings) -> None:
-    async with running_api(demo_settings.model_copy(update={"debug": True, "planner": True})) as api:
+async def test_server_does_what_is_explained(planning_settings: Settings) -> None:
+    async with running_api(planning_settings.model_copy(update={"debug": True})) as api:
         for who, document, variables in (
             ("pm", ORDERS, {"first": 7}),
             ("engineer", ORDERS, {"first": 7}),
             ("pm", "{ __schema { queryType { name } } }", {}),
             ("pm", '{ orders(first: 1, after: "nonsense") { nodes { id } } }', {}),
         ):
-            found = await asyncio.to_thread(explained, demo_settings, document, who, variables)
+            found = await asyncio.to_thread(explained, planning_settings, document, who, variables)
             answer = await api.ask(document, who, **variables)
             extensions = answer.content["extensions"]
             (way,) = found.ways
@@ -232,6 +232,16 @@ def test_broken_document_is_told_with_places_and_codes(demo_settings: Settings) 
     assert error.startswith("1:13 BAD_USER_INPUT Variable '$first' has invalid value")
 
 
+def test_what_is_too_long_for_the_server_is_refused_here_too(demo_settings: Settings) -> None:
+    long = demo_settings.model_copy(update={"max_document_characters": 100, "max_variable_values": 10})
+    with pytest.raises(MalformedRequest) as refused:
+        explained(long, "{ __typename }" + " " * 100, "pm")
+    assert refused.value.code == "DOCUMENT_TOO_LONG"
+    with pytest.raises(MalformedRequest) as refused:
+        explained(long, "{ __typename }", "pm", {"many": [*range(11)]})
+    assert refused.value.code == "TOO_MANY_VALUES"
+
+
 def test_outsiders_document_is_checked_as_an_outsiders(demo_settings: Settings) -> None:
     errors = broken(demo_settings, "{ __schema { queryType { name } } }", "contractor")
     assert [error.split(" introspection")[0] for error in errors] == [
@@ -268,9 +278,10 @@ def test_statement_that_the_database_cannot_execute_is_told(demo_settings: Setti
     assert demo_settings.database_url is not None
     renaming = "ALTER TABLE engineering_order RENAME COLUMN amount TO amount_of_another_version"
     asyncio.run(fetched(demo_settings.database_url, renaming))
-    failure, sql = broken(demo_settings, ORDERS, "director", first=1)
-    assert failure == "Its statement fails: UndefinedColumnError 42703"
-    assert "engineering_order.amount" in sql
+    (way,) = explained(demo_settings, ORDERS, "director", {"first": 1}).ways
+    assert way.reason == "its statement failed: UndefinedColumnError 42703"
+    assert way.sql is not None
+    assert "engineering_order.amount" in way.sql
 
 
 async def test_analyzed_statement_has_the_servers_time_limit(api: Api, demo_settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Does a planned answer ever show half of what somebody changes in one transaction?"""
+"""Does an answer, planned or interpreted, ever show half of what somebody changes in one transaction?"""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
-from tests.api import Api
+from server.execution import PLANNER_OFF
+from server.settings import Settings
+from tests.api import Api, running_api
 from tests.integration.order_world import new_draft
 from tests.integration.plan_world import paths_of
 
@@ -71,15 +74,19 @@ async def read_until_enough_was_seen(api: Api, order: dict[str, Any]) -> int:
     return answers
 
 
-async def test_planned_answer_is_of_one_moment(api: Api) -> None:
-    order = await new_draft(api)
-    await change(api, order, 1)
-    before = paths_of(api)["planned"]
-    changing = asyncio.create_task(keep_changing(api, order))
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            answers = await asyncio.gather(*(read_until_enough_was_seen(api, order) for _ in range(READERS)))
-    finally:
-        changing.cancel()
-        await asyncio.gather(changing, return_exceptions=True)
-    assert paths_of(api) == {"planned": before + sum(answers)}
+@pytest.mark.parametrize(("is_planner", "path"), [(True, "planned"), (False, f"interpreted: {PLANNER_OFF}")])
+async def test_answer_is_of_one_moment(demo_settings: Settings, path: str, *, is_planner: bool) -> None:
+    async with running_api(demo_settings.model_copy(update={"planner": is_planner})) as api:
+        order = await new_draft(api)
+        await change(api, order, 1)
+        before = paths_of(api)
+        changing = asyncio.create_task(keep_changing(api, order))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                answers = await asyncio.gather(
+                    *(read_until_enough_was_seen(api, order) for _ in range(READERS))
+                )
+        finally:
+            changing.cancel()
+            await asyncio.gather(changing, return_exceptions=True)
+        assert paths_of(api) == before | {path: before.get(path, 0) + sum(answers)}

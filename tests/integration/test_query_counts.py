@@ -169,22 +169,24 @@ async def command_counts(api: Api) -> dict[str, int]:
     return counts
 
 
-async def test_statement_counts_are_those_of_the_golden_file(
-    company: Api, company_settings: Settings
-) -> None:
-    async with running_api(company_settings.model_copy(update={"planner": False})) as interpreting:
-        apis = {"planned": company, "interpreted": interpreting}
+async def test_statement_counts_are_those_of_the_golden_file(company_settings: Settings) -> None:
+    planning, interpreting = (
+        running_api(company_settings.model_copy(update={"planner": is_planner}))
+        for is_planner in (True, False)
+    )
+    async with planning as planned, interpreting as interpreted:
+        apis = {"planned": planned, "interpreted": interpreted}
         for api in apis.values():
             await settled(api, *READERS, "buyer")
         # The newest order has all that an order can have, so that a page of one asks for as much as a page of 100.
         newest = await order_in(
-            company,
+            planned,
             OrderState.IN_PROGRESS,
             customerId=organization("C-001"),
             wbsNodeId=wbs_node("P-001", "1.2.1"),
             costCodeId=cost_code("5101"),
         )
-        await take(company, newest, OrderAction.ASSIGN)
+        await take(planned, newest, OrderAction.ASSIGN)
         found = {path: {who: await reading_counts(api, who) for who in READERS} for path, api in apis.items()}
         for path, api in apis.items():
             found[path]["commands"] = await command_counts(api)

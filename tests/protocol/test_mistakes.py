@@ -12,12 +12,16 @@ async def post(api: Api, body: object, **headers: str) -> httpx.Response:
     return await api.client.post("/graphql", json=body, headers=headers)
 
 
-async def test_our_own_mistake_is_told_by_request_id_and_its_trace_goes_to_the_log_only(api: Api) -> None:
-    await api.rows("ALTER TABLE engineering_order DROP COLUMN description")
-    headers = {"Authorization": f"Bearer {await api.token('director')}", "X-Request-Id": "broken-1"}
+async def test_our_own_mistake_is_told_by_request_id_and_its_trace_goes_to_the_log_only(
+    planning_api: Api,
+) -> None:
+    await planning_api.rows("ALTER TABLE engineering_order DROP COLUMN description")
+    headers = {"Authorization": f"Bearer {await planning_api.token('director')}", "X-Request-Id": "broken-1"}
     with capture_logs() as logs:
         response = await post(
-            api, {"query": "{ viewer { user { id } } orders(first: 1) { nodes { description } } }"}, **headers
+            planning_api,
+            {"query": "{ viewer { user { id } } orders(first: 1) { nodes { description } } }"},
+            **headers,
         )
     assert response.status_code == 200
     (error,) = response.json()["errors"]
