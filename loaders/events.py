@@ -55,7 +55,7 @@ class EventCriteria:
             "since": EventRow.recorded_at >= parameters("since", EventRow.recorded_at.type),
             "until": EventRow.recorded_at < parameters("until", EventRow.recorded_at.type),
         }
-        key = SortKey("sequence", EventRow.sequence.expression, is_descending=True)
+        key = SortKey("sequence", EventRow.__table__.c.sequence, is_descending=True)
         return Listing("Event", (key,), tuple(meant[name] for name in self._given()))
 
     def _given(self) -> dict[str, object]:

@@ -28,7 +28,7 @@ def masked_select(policy: Policy, binding: TypeBinding, deed: str = "read") -> S
         if isinstance(field.source, ToAny)
     ]
     columns.append(policy.hidden_fields(binding).label(HIDDEN_FIELDS))
-    statement = select(*columns).select_from(binding.row).where(policy.rows(binding.thing, binding.row))
+    statement = select(*columns).select_from(binding.table).where(policy.rows(binding.thing, binding.row))
     return statement if deed == "read" else statement.where(policy.rows(binding.thing, binding.row, deed))
 
 

@@ -20,20 +20,8 @@ from graphql import (
     GraphQLObjectType,
     SelectionSetNode,
 )
-from sqlalchemy import (
-    Column as TableColumn,
-)
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Select,
-    Text,
-    func,
-    literal,
-    literal_column,
-    select,
-    true,
-)
+from sqlalchemy import Column as TableColumn
+from sqlalchemy import ColumnElement, Integer, Select, Text, literal, literal_column, select
 
 from loaders.cursors import SortKey
 from loaders.paging import PageArguments
@@ -43,10 +31,20 @@ from planner import lists
 from planner.arguments import Asked, Site, Unplannable
 from planner.collecting import Collector, Fields, below
 from planner.finishing import MARK, Finisher, completion
-from planner.json_sql import NO_JSON, Json, api_value, global_id_text, json_object, or_gap
-from planner.parts import Part, Reached, joined, object_type
+from planner.json_sql import (
+    NO_JSON,
+    Json,
+    api_value,
+    first_there,
+    global_id_text,
+    is_there,
+    json_object,
+    or_gap,
+)
+from planner.parts import Part, Reached, object_type
 from planner.points import Points, summed
 from planner.tariff import Tariff
+from planner.written import Joined, Made, Rows, Written
 from policies.bindings import (
     Catalog,
     Column,
@@ -155,53 +153,53 @@ class Builder:
         self,
         binding: TypeBinding,
         columns: Mapping[str, ColumnElement[Any]],
-        *outer: FromClause,
         reached: Reached | None = None,
     ) -> Select[Any]:
-        """Return the SELECT of the readable rows of a type with these columns, beside what surrounds it.
+        """Return the SELECT of the readable rows of a type with these columns, and with their own ids.
 
         What is only `reached` from another readable row may be readable by that alone.
         """
         self.reads_rows = True
         is_implied = reached is not None and self.policy.is_read_with(binding, reached.parent, reached.key)
-        return (
-            select(binding.column("id").label(KEY), *(column.label(name) for name, column in columns.items()))
-            .select_from(binding.row)
-            .where(true() if is_implied else self.policy.rows(binding.thing, binding.row))
-            .correlate(*outer)
-        )
+        found = select(
+            binding.column("id").label(KEY), *(column.label(name) for name, column in columns.items())
+        ).select_from(binding.table)
+        return found if is_implied else found.where(self.policy.rows(binding.thing, binding.row))
+
+    def subquery(
+        self, rows: Select[Any], binding: TypeBinding, columns: Mapping[str, ColumnElement[Any]]
+    ) -> Rows:
+        """Return a SELECT of `page` under a name."""
+        types = {label: column.type for label, column in columns.items()}
+        return Rows(self.name(), {KEY: binding.column("id").type, **types}, rows)
 
     def one(
         self,
         type_name: str,
         selections: Sequence[SelectionSetNode],
         condition: ColumnElement[bool],
-        *outer: FromClause,
         reached: Reached | None = None,
-    ) -> tuple[FromClause, Points]:
+    ) -> tuple[Rows, Points]:
         """Return the join of the one readable row for which a condition holds, and what it costs where it is there."""
         kind, binding = self.object_type(type_name), self.catalog.types[type_name]
         fields = self.fields(kind, selections)
-        rows = self.page(binding, self.needs(binding, fields), *outer, reached=reached)
-        page = rows.where(condition).subquery(self.name())
+        columns = self.needs(binding, fields)
+        page = self.subquery(self.page(binding, columns, reached).where(condition), binding, columns)
         part = self.object(kind, fields, page)
-        statement = select(part.json.label("j"), part.points.sql.label("c")).select_from(
-            joined(page, part.joins)
-        )
-        lateral = statement.lateral(self.name())
-        points = Points(0, (lateral.c.c,)) if part.points.counted else part.points
-        return lateral, points
+        made = Made({"j": part.json, "c": part.points.sql}, Joined(page, part.joins)).named(self.name())
+        points = Points(0, (made["c"],)) if part.points.counted else part.points
+        return made, points
 
     # -- objects
 
-    def object(self, kind: GraphQLObjectType, fields: Fields, row: FromClause) -> Part:
+    def object(self, kind: GraphQLObjectType, fields: Fields, row: Rows) -> Part:
         """Return the object that a row of its type makes; raise `Unplannable` where the statement becomes too long."""
         self._fields += len(fields)
         if self._fields > _FIELDS_LIMIT:
             raise Unplannable(f"more than {_FIELDS_LIMIT} fields")
         binding = self.catalog.types[kind.name]
         members: dict[str, Json] = {}
-        joins: list[FromClause] = []
+        joins: list[Rows] = []
         points: list[Points] = []
         for key, nodes in fields.items():
             with self.at(key):
@@ -222,7 +220,7 @@ class Builder:
         return Points(price.each if price else 0)
 
     def _member(
-        self, kind: GraphQLObjectType, binding: TypeBinding, nodes: list[FieldNode], row: FromClause
+        self, kind: GraphQLObjectType, binding: TypeBinding, nodes: list[FieldNode], row: Rows
     ) -> Part:
         name = nodes[0].name.value
         if name == "__typename":
@@ -232,12 +230,12 @@ class Builder:
             case Column():
                 return self._column(binding, bound, definition, row)
             case GlobalKey():
-                return Part(global_id_text(kind.name, row.c[bound.name]))
+                return Part(global_id_text(kind.name, row[bound.name]))
             case HiddenFields():
-                return Part(row.c[HIDDEN_FIELDS])
+                return Part(row[HIDDEN_FIELDS])
             case ToOne(_, target):
                 reached = Reached(binding, binding.column(bound.name))
-                return self._to_one(kind, nodes, target, reached, row.c[bound.name], row)
+                return self._to_one(kind, nodes, target, reached, row[bound.name])
             case ToAny(_, _, targets):
                 return self._to_any(kind, nodes, targets, row, bound)
             case ToMany() as source:
@@ -245,14 +243,12 @@ class Builder:
             case Computed() as source:
                 return self._computed(nodes, source, definition, row)
 
-    def _column(
-        self, binding: TypeBinding, bound: FieldBinding, definition: GraphQLField, row: FromClause
-    ) -> Part:
-        value = api_value(row.c[bound.name])
+    def _column(self, binding: TypeBinding, bound: FieldBinding, definition: GraphQLField, row: Rows) -> Part:
+        value = api_value(row[bound.name])
         column = self.policy.masked(binding, bound.name)
         is_never_null = isinstance(column, TableColumn) and not column.nullable
         if isinstance(cast("object", definition.type), GraphQLNonNull) and not is_never_null:
-            return Part(or_gap(func.to_json(value)))
+            return Part(or_gap(Written("to_json({})", [value], value.type)))
         return Part(value)
 
     def _to_one(
@@ -262,25 +258,24 @@ class Builder:
         target: str,
         reached: Reached,
         key: ColumnElement[Any],
-        row: FromClause,
     ) -> Part:
         condition = self.catalog.types[target].column("id") == key
-        found, points = self.one(target, below(nodes), condition, row, reached=reached)
+        found, points = self.one(target, below(nodes), condition, reached)
         is_never_null = isinstance(kind.fields[nodes[0].name.value].type, GraphQLNonNull)
-        points = (points + self.each_points(kind, nodes)).where(found.c.j.is_not(None))
-        return Part(or_gap(found.c.j) if is_never_null else found.c.j, points, (found,))
+        points = (points + self.each_points(kind, nodes)).where(is_there(found["j"]))
+        return Part(or_gap(found["j"]) if is_never_null else found["j"], points, (found,))
 
     def _to_any(
         self,
         kind: GraphQLObjectType,
         nodes: list[FieldNode],
         targets: Sequence[str],
-        row: FromClause,
+        row: Rows,
         bound: FieldBinding,
     ) -> Part:
-        named, key = row.c[type_column(bound)], row.c[bound.name]
+        named, key = row[type_column(bound)], row[bound.name]
         each = self.each_points(kind, nodes)
-        return self.any_of({target: named == target for target in targets}, below(nodes), key, each, row)
+        return self.any_of({target: named == target for target in targets}, below(nodes), key, each)
 
     def any_of(
         self,
@@ -288,17 +283,16 @@ class Builder:
         selections: Sequence[SelectionSetNode],
         key: ColumnElement[Any],
         each: Points,
-        *outer: FromClause,
     ) -> Part:
         """Return the row with this key of that type whose condition holds; null where none does."""
-        joins: list[FromClause] = []
+        joins: list[Rows] = []
         points: list[Points] = []
         for target, is_meant in targets.items():
             condition = (self.catalog.types[target].column("id") == key) & is_meant
-            found, inner = self.one(target, selections, condition, *outer)
+            found, inner = self.one(target, selections, condition)
             joins.append(found)
-            points.append((inner + each).where(found.c.j.is_not(None)))
-        json = func.coalesce(*(join.c.j for join in joins)) if joins else NO_JSON
+            points.append((inner + each).where(is_there(found["j"])))
+        json = first_there([join["j"] for join in joins]) if joins else NO_JSON
         return Part(json, summed(points), tuple(joins))
 
     def _to_many(
@@ -307,37 +301,36 @@ class Builder:
         kind: GraphQLObjectType,
         nodes: list[FieldNode],
         source: ToMany,
-        row: FromClause,
+        row: Rows,
     ) -> Part:
         binding = self.catalog.types[source.target]
         definition = kind.fields[nodes[0].name.value]
         listing = lists.Listed(
             binding,
             nested_keys(source, binding),
-            (source.key == row.c[KEY],),
+            (source.key == row[KEY],),
             Reached(parent, source.key),
         )
         if not definition.args:
-            found = lists.short_list(self, nodes, listing, self.each_points(kind, nodes), row)
+            found = lists.short_list(self, nodes, listing, self.each_points(kind, nodes))
         else:
             site, page = self.site(nodes)
             assert isinstance(page, PageArguments), "the site of a relation asks for a page"
             self.orders[id(site.node)] = listing.keys
             of_page = lists.Paged(listing, page, site.prefix)
-            found = lists.connection(self, object_type(definition), below(nodes), of_page, row)
-        return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+            found = lists.connection(self, object_type(definition), below(nodes), of_page)
+        return Part(found["j"], Points(0, (found["c"],)), (found,))
 
     def _computed(
-        self, nodes: list[FieldNode], source: Computed, definition: GraphQLField, row: FromClause
+        self, nodes: list[FieldNode], source: Computed, definition: GraphQLField, row: Rows
     ) -> Part:
         facts = source.facts(self.policy)
-        found = facts.subquery(self.name())
-        types: dict[str, Any] = {column.name: column.type for column in found.c}
-        members: dict[str, Json] = {MARK: literal_column(str(len(self.finishers)))}
-        members |= {name: api_value(found.c[name]) for name in types}
-        of_row = select(json_object(members).label("j")).select_from(found).where(found.c.id == row.c[KEY])
-        lateral = of_row.correlate(row).lateral(self.name())
+        types: dict[str, Any] = {column.name: column.type for column in facts.selected_columns}
+        found = Rows(self.name(), types, facts)
+        members: dict[str, Json] = {MARK: literal_column(str(len(self.finishers)), Integer())}
+        members |= {name: api_value(found[name]) for name in types}
+        made = Made({"j": json_object(members)}, found, where=found["id"] == row[KEY]).named(self.name())
         complete = completion(self.collector, cast("object", definition.type), below(nodes))
         self.finishers.append(Finisher(source, types, complete))
         self.finished_paths.add(tuple(self._path))
-        return Part(lateral.c.j, Points(), (lateral,))
+        return Part(made["j"], Points(), (made,))

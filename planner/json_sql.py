@@ -5,6 +5,7 @@ The text is compact and its strings are escaped as orjson does it, so that it go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from typing import cast as typed
@@ -20,20 +21,13 @@ from sqlalchemy import (
     Numeric,
     Text,
     Uuid,
-    case,
-    cast,
-    func,
     literal,
     literal_column,
-    null,
 )
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.dialects.postgresql import JSONB
 
 from loaders.cursors import SortKey, sort_name
+from planner.written import Written
 
 Json = ColumnElement[Any]
 
@@ -42,6 +36,7 @@ GAP = "\n"
 
 NO_JSON: Json = literal_column("NULL::json", JSON())
 
+_NAME = re.compile("[0-9A-Za-z_]+")
 _NAME_BYTES = 63
 """PostgreSQL cuts longer names of columns off."""
 
@@ -49,98 +44,111 @@ _ROW = '"0row"'
 """Names the row that an object is made of. PostgreSQL would take a member of that name for it, so none may have it: no
 name of GraphQL begins with a digit."""
 
-_MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US'
+_JSON = JSON()
+_TEXT = Text()
 
 
-class json_object(FunctionElement[Any]):  # noqa: N801  # named as SQL's functions are
-    """A JSON object of columns of the enclosing SELECT.
+def json_object(members: Mapping[str, Json]) -> Json:
+    """Return a JSON object.
 
     `row_to_json` over a sub-select writes it faster than `json_build_object`, and without blanks.
     """
-
-    type = JSON()
-    inherit_cache = False
-
-    def __init__(self, members: Mapping[str, Json]) -> None:
-        self.keys = tuple(members)
-        super().__init__(*members.values())
-
-
-@compiles(json_object)
-def _object_sql(element: json_object, compiler: SQLCompiler, **_options: Any) -> str:
-    values = [compiler.process(each) for each in element.clauses]
-    if any(len(key) > _NAME_BYTES for key in element.keys):
-        # A name of GraphQL has letters, digits and underscores only (section 2.1.9): nothing in it ends a literal.
-        members = " || ',' || ".join(
-            f"""'"{key}":' || coalesce(to_json({value})::text, 'null')"""
-            for key, value in zip(element.keys, values, strict=True)
+    # A name of GraphQL has letters, digits and underscores only (section 2.1.9): nothing in it ends a literal or a name.
+    assert all(map(_NAME.fullmatch, members)), "what is no name of GraphQL never comes here"
+    if any(len(key) > _NAME_BYTES for key in members):
+        listed = " || ',' || ".join(
+            f"""'"{key}":' || coalesce(to_json({{}})::text, 'null')""" for key in members
         )
-        return f"('{{' || {members} || '}}')::json"
-    quote = compiler.preparer.quote_identifier
-    columns = ", ".join(f"{value} AS {quote(key)}" for key, value in zip(element.keys, values, strict=True))
-    return f"(SELECT row_to_json({_ROW}) FROM (SELECT {columns}) AS {_ROW})"  # noqa: S608  # names quoted, values rendered
+        template = f"('{{{{' || {listed} || '}}}}')::json"
+    else:
+        listed = ", ".join(f'{{}} AS "{key}"' for key in members)
+        template = f"(SELECT row_to_json({_ROW}) FROM (SELECT {listed}) AS {_ROW})"  # noqa: S608  # names only
+    return Written(template, [*members.values()], _JSON)
 
 
 def json_list(value: Json, order: ColumnElement[Any] | None, only: ColumnElement[bool] | None = None) -> Json:
     """Return the aggregate that makes a JSON array of a value in many rows, in an order or as the rows come."""
-    collected = func.array_agg(value if order is None else aggregate_order_by(value, order))
-    kept = collected if only is None else collected.filter(only)
-    return func.coalesce(func.array_to_json(kept), literal_column("'[]'::json"), type_=JSON())
+    return Written("coalesce(array_to_json({}), '[]'::json)", [_collected(value, order, only)], _JSON)
+
+
+def _collected(
+    value: ColumnElement[Any], order: ColumnElement[Any] | None, only: ColumnElement[bool] | None
+) -> ColumnElement[Any]:
+    template, parts = "array_agg({}", [value]
+    if order is not None:
+        template, parts = template + " ORDER BY {}", [*parts, order]
+    if only is not None:
+        return Written(template + ") FILTER (WHERE {})", [*parts, only], value.type)
+    return Written(template + ")", parts, value.type)
+
+
+def first_of(
+    value: ColumnElement[Any], order: ColumnElement[Any], only: ColumnElement[bool] | None = None
+) -> ColumnElement[Any]:
+    """Return the aggregate that is a value in the first of many rows."""
+    return Written("({})[1]", [_collected(value, order, only)], value.type)
 
 
 def or_gap(value: Json) -> Json:
     """Return a JSON value, or the mark of a gap where it is null."""
-    return func.coalesce(value, literal_column(r"E'\n0'::json"), type_=JSON())
+    return Written(r"coalesce({}, E'\n0'::json)", [value], _JSON)
+
+
+def first_there(values: Sequence[Json]) -> Json:
+    """Return the first of some JSON values that is not null."""
+    return Written(f"coalesce({', '.join(['{}'] * len(values))})", values, _JSON)
+
+
+def is_there(value: Json) -> ColumnElement[bool]:
+    """Return whether a JSON value is not null."""
+    return Written("{} IS NOT NULL", [value], Boolean())
+
+
+_MOMENT = """replace(to_char(timezone('UTC', {0}), 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || 'Z'"""
+
+
+def _finite(text: str, least: str, most: str) -> str:
+    """Return the template of a day's or moment's text; asyncpg keeps Python's first and last as PostgreSQL's infinite ones."""
+    return (
+        f"CASE WHEN isfinite({{0}}) THEN {text} WHEN ({{0}} < '2000-01-01') THEN '{least}'"
+        f" WHEN ({{0}} IS NOT NULL) THEN '{most}' END"
+    )
+
+
+_MOMENT_TEXT = _finite(_MOMENT, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+_DAY_TEXT = _finite("CAST({0} AS TEXT)", "0001-01-01", "9999-12-31")
 
 
 def api_value(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column as something whose JSON is what the API's scalars write."""
     match column.type:
         case DateTime():
-            return _finite(column, _moment(column), "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+            return Written(_MOMENT_TEXT, [column], _TEXT)
         case Date():
-            return _finite(column, cast(column, Text()), "0001-01-01", "9999-12-31")
+            return Written(_DAY_TEXT, [column], _TEXT)
         case Numeric():
-            return cast(column, Text())
+            return as_text(column)
         case _:
             return column
 
 
-def _moment(column: ColumnElement[Any]) -> ColumnElement[str]:
-    moment = func.to_char(func.timezone("UTC", column), literal_column(f"'{_MOMENT}'"))
-    whole = func.replace(moment, literal_column("'.000000'"), literal_column("''"), type_=Text())
-    return whole.op("||")(literal_column("'Z'"))
-
-
-def _finite(
-    column: ColumnElement[Any], text: ColumnElement[str], least: str, most: str
-) -> ColumnElement[Any]:
-    """Return the text of a day or moment; asyncpg keeps Python's first and last as PostgreSQL's infinite ones."""
-    return case(
-        (func.isfinite(column, type_=Boolean()), text),
-        (column < literal_column("'2000-01-01'"), literal_column(f"'{least}'", Text())),
-        (column.is_not(None), literal_column(f"'{most}'", Text())),
-        else_=null(),
-    )
-
-
-def api_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a column as the text that the API's scalars write."""
-    return cast(api_value(column), Text())
+def as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column as the text that PostgreSQL writes."""
+    return Written("CAST({} AS TEXT)", [column], _TEXT)
 
 
 def global_id_text(type_name: str, key: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return `Type:uuid`."""
-    return literal(f"{type_name}:", Text()).op("||")(cast(key, Text()))
+    return Written(f"'{type_name}:' || CAST({{}} AS TEXT)", [key], _TEXT)
 
 
 def cursor_text(keys: Sequence[SortKey], values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
     """Return the cursor of a row with these sort values, the same as `loaders.cursors.encode_cursor`."""
-    texts = postgresql.array([literal(sort_name(keys), Text()), *map(api_text, values)])
-    content = cast(func.array_to_json(texts), Text())
-    encoded = func.encode(func.convert_to(content, "UTF8"), "base64")
+    texts = ", ".join(["{}"] + ["CAST({} AS TEXT)"] * len(values))
+    content = f"CAST(array_to_json(ARRAY[{texts}]) AS TEXT)"
     # PostgreSQL breaks base64 into lines; the alphabet of URLs has other signs (RFC 4648, section 5).
-    return func.translate(encoded, literal_column(r"E'+/=\n'"), "-_", type_=Text())
+    template = rf"translate(encode(convert_to({content}, 'UTF8'), 'base64'), E'+/=\n', '-_')"
+    return Written(template, [literal(sort_name(keys), _TEXT), *map(api_value, values)], _TEXT)
 
 
 def fact_from_json(value: Any, type_: Any) -> Any:

@@ -11,7 +11,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    FromClause,
     Integer,
     Select,
     Text,
@@ -19,22 +18,24 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    select,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from loaders.cursors import SortKey, sort_column
 from loaders.paging import PageArguments, bounds, ordering
 from planner.collecting import Fields, below
-from planner.json_sql import Json, cursor_text, json_list, json_object
-from planner.parts import Part, Reached, joined, object_type
+from planner.json_sql import Json, cursor_text, first_of, json_list, json_object
+from planner.parts import Part, Reached, object_type
 from planner.points import Points, summed
+from planner.written import SUBQUERY, Joined, Made, Rows, Written
 from policies.bindings import Computed, ToAny, ToMany, ToOne, TypeBinding
 
 if TYPE_CHECKING:
     from planner.building import Builder
 
 _RANK = "_rank"
+
+COUNT: ColumnElement[int] = literal_column("count(*)", BigInteger())
+"""How many rows an aggregate has."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,9 @@ class Listed:
     conditions: tuple[ColumnElement[bool], ...]
     reached: Reached | None = None
 
-    def rows(
-        self, builder: Builder, columns: Mapping[str, ColumnElement[Any]], outer: Sequence[FromClause]
-    ) -> Select[Any]:
+    def rows(self, builder: Builder, columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
         """Return the SELECT of the list's rows, in no order."""
-        return builder.page(self.binding, columns, *outer, reached=self.reached).where(*self.conditions)
+        return builder.page(self.binding, columns, self.reached).where(*self.conditions)
 
 
 @dataclass(frozen=True)
@@ -79,20 +78,17 @@ class _Wanted:
     has_joins: bool
 
 
-def short_list(
-    builder: Builder, nodes: Sequence[FieldNode], listed: Listed, each: Points, *outer: FromClause
-) -> FromClause:
+def short_list(builder: Builder, nodes: Sequence[FieldNode], listed: Listed, each: Points) -> Rows:
     """Return the join of a list that is given whole, as an array."""
     kind = builder.object_type(listed.binding.name)
     fields = builder.fields(kind, below(nodes))
     row_number = func.row_number().over(order_by=ordering(listed.keys, is_backward=False))
-    ordered = listed.rows(builder, builder.needs(listed.binding, fields), outer)
-    rows = ordered.add_columns(row_number.label(_RANK)).subquery(builder.name())
+    columns = {**builder.needs(listed.binding, fields), _RANK: row_number}
+    rows = builder.subquery(listed.rows(builder, columns), listed.binding, columns)
     part = builder.object(kind, fields, rows)
-    points = (part.points + each).over(func.count(), None)
-    return _joined_select(rows, [part], {"j": json_list(part.json, rows.c[_RANK]), "c": points.sql}).lateral(
-        builder.name()
-    )
+    points = (part.points + each).over(COUNT, None)
+    members = {"j": json_list(part.json, rows[_RANK]), "c": points.sql}
+    return Made(members, Joined(rows, part.joins)).named(builder.name())
 
 
 def connection(
@@ -100,17 +96,14 @@ def connection(
     kind: GraphQLObjectType,
     selections: Sequence[SelectionSetNode],
     paged: Paged,
-    *outer: FromClause,
-) -> FromClause:
+) -> Rows:
     """Return the join of a page of a list, with what is asked about the list, as an object."""
     wanted = _wanted(builder, kind, selections, paged)
     if not wanted.has_rows:
-        members = {
-            key: _of_list(builder, kind, nodes, paged.listed, outer) for key, nodes in wanted.fields.items()
-        }
+        members = {key: _of_list(builder, kind, nodes, paged.listed) for key, nodes in wanted.fields.items()}
         points = summed(builder.asked_points(kind, nodes) for nodes in wanted.fields.values())
-        return select(json_object(members).label("j"), points.sql.label("c")).lateral(builder.name())
-    rows = _rows(builder, paged, wanted, outer)
+        return Made({"j": json_object(members), "c": points.sql}, None).named(builder.name())
+    rows = _rows(builder, paged, wanted)
     page = _Page(builder, kind, paged, wanted, rows)
     parts: list[Part] = []
     columns: dict[str, ColumnElement[Any]] = {}
@@ -126,13 +119,14 @@ def connection(
         elif nodes[0].name.value == "pageInfo":
             columns |= page.place(f"m{index}", nodes)
     # Counted in any case: without an aggregate there would be one row for each of the page's, or none.
-    counted = {"n": func.count(), "c": points.sql}
-    aggregated = _joined_select(rows, parts, {**columns, **counted}).subquery(builder.name())
+    counted = {"n": COUNT, "c": points.sql}
+    joins = [join for part in parts for join in part.joins]
+    aggregated = Made({**columns, **counted}, Joined(rows, joins)).named(builder.name(), SUBQUERY)
     members: dict[str, Json] = {}
     for index, (key, nodes) in enumerate(wanted.fields.items()):
         of_rows = page.member(f"m{index}", nodes, aggregated)
-        members[key] = _of_list(builder, kind, nodes, paged.listed, outer) if of_rows is None else of_rows
-    return select(json_object(members).label("j"), aggregated.c.c.label("c")).lateral(builder.name())
+        members[key] = _of_list(builder, kind, nodes, paged.listed) if of_rows is None else of_rows
+    return Made({"j": json_object(members), "c": aggregated["c"]}, aggregated).named(builder.name())
 
 
 def _wanted(
@@ -166,7 +160,7 @@ def _has_joins(binding: TypeBinding, fields: Fields) -> bool:
     return any(each and isinstance(each.source, ToOne | ToAny | ToMany | Computed) for each in sources)
 
 
-def _rows(builder: Builder, paged: Paged, wanted: _Wanted, outer: Sequence[FromClause]) -> FromClause:
+def _rows(builder: Builder, paged: Paged, wanted: _Wanted) -> Rows:
     """Return the rows of the page as they are read: with one more than it has, where it matters whether there is more.
 
     The parameter of LIMIT is unknown when PostgreSQL makes its plan. The constant below it says that it is small.
@@ -175,17 +169,18 @@ def _rows(builder: Builder, paged: Paged, wanted: _Wanted, outer: Sequence[FromC
     if wanted.has_cursors:
         columns |= {sort_column(index): key.expression for index, key in enumerate(keys)}
     few = (
-        paged.listed.rows(builder, columns, outer)
+        paged.listed.rows(builder, columns)
         .where(*bounds(keys, paged.page, paged.prefix))
         .order_by(*ordering(keys, is_backward=paged.page.is_backward))
         .limit(literal_column(str(builder.largest_page + 1)))
-        .subquery(builder.name())
     )
-    page = select(few).limit(paged.parameter("read" if wanted.has_place else "size"))
+    rows = builder.subquery(few, paged.listed.binding, columns)
+    read: dict[str, ColumnElement[Any]] = {label: rows[label] for label in rows.types}
     if wanted.has_place or wanted.has_joins or paged.page.is_backward:
         # Joins may change the order of rows.
-        page = page.add_columns(func.row_number().over().label(_RANK))
-    return page.subquery(builder.name())
+        read[_RANK] = literal_column("row_number() OVER ()", BigInteger())
+    limit = paged.parameter("read" if wanted.has_place else "size")
+    return Made(read, rows, limit=limit).named(builder.name(), SUBQUERY)
 
 
 @dataclass(frozen=True)
@@ -196,31 +191,33 @@ class _Page:
     kind: GraphQLObjectType
     paged: Paged
     wanted: _Wanted
-    rows: FromClause
+    rows: Rows
 
     @property
     def order(self) -> ColumnElement[Any] | None:
         """Return in which order rows stand in the page, null for the order in which they come."""
-        if _RANK not in self.rows.c:
+        if _RANK not in self.rows:
             return None
-        rank = self.rows.c[_RANK]
+        rank = self.rows[_RANK]
         return rank.desc() if self.paged.page.is_backward else rank.asc()
 
     @property
     def only(self) -> ColumnElement[bool] | None:
         """Return which rows belong to the page, null where all do."""
-        return self.rows.c[_RANK] <= self.paged.parameter("size") if self.wanted.has_place else None
+        return self.rows[_RANK] <= self.paged.parameter("size") if self.wanted.has_place else None
 
     @property
     def count(self) -> ColumnElement[Any]:
         """Return how many rows the page has."""
-        return func.count() if self.only is None else func.count().filter(self.only)
+        return (
+            COUNT if self.only is None else Written("count(*) FILTER (WHERE {})", [self.only], BigInteger())
+        )
 
     @property
     def cursor(self) -> ColumnElement[Any]:
         """Return the cursor of a row."""
         keys = self.paged.listed.keys
-        return cursor_text(keys, [self.rows.c[sort_column(index)] for index in range(len(keys))])
+        return cursor_text(keys, [self.rows[sort_column(index)] for index in range(len(keys))])
 
     def row(self, nodes: Sequence[FieldNode]) -> tuple[Part, Points]:
         """Return what `nodes` or `edges` hold for one row, and what that costs."""
@@ -236,7 +233,7 @@ class _Page:
     def _edge(self, nodes: Sequence[FieldNode]) -> Part:
         builder, kind = self.builder, object_type(self.kind.fields["edges"])
         members: dict[str, Json] = {}
-        joins: list[FromClause] = []
+        joins: list[Rows] = []
         points = Points()
         for key, inner in builder.fields(kind, below(nodes)).items():
             match inner[0].name.value:
@@ -255,10 +252,10 @@ class _Page:
 
     def place(self, name: str, nodes: Sequence[FieldNode]) -> dict[str, ColumnElement[Any]]:
         """Return the aggregates that page information is made of."""
-        rank, is_backward = self.rows.c[_RANK], self.paged.page.is_backward
-        has_more = func.count() > self.paged.parameter("size")
+        rank, is_backward = self.rows[_RANK], self.paged.page.is_backward
+        has_more = self.paged.parameter("size") < COUNT
         cursors = {
-            order: _first(self.cursor, way, self.only)
+            order: first_of(self.cursor, way, self.only)
             for order, way in (("nearest", rank.asc()), ("furthest", rank.desc()))
         }
         start, end = ("furthest", "nearest") if is_backward else ("nearest", "furthest")
@@ -273,10 +270,10 @@ class _Page:
         names = {each[0].name.value for each in fields.values()}
         return {f"{name}_{each}": found[each] for each in found if each in names}
 
-    def member(self, name: str, nodes: Sequence[FieldNode], aggregated: FromClause) -> Json | None:
+    def member(self, name: str, nodes: Sequence[FieldNode], aggregated: Rows) -> Json | None:
         """Return what an aggregate over the rows has made of a field; null for a field that isn't about them."""
-        if name in aggregated.c:
-            return aggregated.c[name]
+        if name in aggregated:
+            return aggregated[name]
         if nodes[0].name.value != "pageInfo":
             return None
         kind = object_type(self.kind.fields["pageInfo"])
@@ -284,7 +281,7 @@ class _Page:
         for key, inner in self.builder.fields(kind, below(nodes)).items():
             field = inner[0].name.value
             members[key] = (
-                literal(kind.name, Text()) if field == "__typename" else aggregated.c[f"{name}_{field}"]
+                literal(kind.name, Text()) if field == "__typename" else aggregated[f"{name}_{field}"]
             )
         return json_object(members)
 
@@ -294,28 +291,14 @@ def _of_list(
     kind: GraphQLObjectType,
     nodes: Sequence[FieldNode],
     listed: Listed,
-    outer: Sequence[FromClause],
 ) -> Json:
     """Return what is told of the whole list."""
     if nodes[0].name.value == "__typename":
         return literal(kind.name, Text())
     assert nodes[0].name.value == "totalCount", "connections have no other field"
-    counted = listed.rows(builder, {}, outer)
-    return counted.with_only_columns(func.count(type_=BigInteger())).correlate(*outer).scalar_subquery()
-
-
-def _first(
-    value: ColumnElement[Any], order: ColumnElement[Any], only: ColumnElement[bool] | None
-) -> ColumnElement[Any]:
-    collected = func.array_agg(aggregate_order_by(value, order))
-    kept = collected if only is None else collected.filter(only)
-    return kept[1]
+    counted = listed.rows(builder, {})
+    return counted.with_only_columns(func.count(type_=BigInteger())).scalar_subquery()
 
 
 def _constant(value: bool) -> ColumnElement[bool]:  # a value, not a choice
     return literal(value, Boolean())
-
-
-def _joined_select(rows: FromClause, parts: Sequence[Part], columns: Mapping[str, ColumnElement[Any]]) -> Any:
-    joins = [join for part in parts for join in part.joins]
-    return select(*(column.label(name) for name, column in columns.items())).select_from(joined(rows, joins))

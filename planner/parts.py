@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from graphql import GraphQLField, GraphQLNamedType, GraphQLObjectType, get_named_type
-from sqlalchemy import FromClause, true
 
 from planner.json_sql import Json
 from planner.points import NOTHING, Points
+from planner.written import Rows
 from policies.bindings import StoredColumn, TypeBinding
 
 
@@ -20,7 +19,7 @@ class Part:
 
     json: Json
     points: Points = NOTHING
-    joins: tuple[FromClause, ...] = ()
+    joins: tuple[Rows, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,6 @@ class Reached:
 
     parent: TypeBinding
     key: StoredColumn
-
-
-def joined(row: FromClause, joins: Iterable[FromClause]) -> FromClause:
-    """Return a row with all that hangs on it."""
-    for each in joins:
-        row = row.outerjoin(each, true())
-    return row
 
 
 def named_type(definition: GraphQLField) -> GraphQLNamedType:

@@ -20,7 +20,6 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 from sqlalchemy import BindParameter
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from domain.errors import MalformedRequest
 from loaders.cursors import SortKey
@@ -43,12 +42,12 @@ from planner.remembered import Remembered
 from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER, query_select, row_select
 from planner.selection import Path, forbidden_paths
 from planner.tariff import Tariff
+from planner.written import DIALECT
 from policies.bindings import AnySelect, Catalog
 from policies.compiler import Policy
 from policies.viewer import Viewer
 
 _GAP = GAP.encode()
-_DIALECT = asyncpg_dialect()
 
 # Any: parameters are of whatever types the columns are that they're compared with.
 _Bind = Callable[[Any], Any]
@@ -58,13 +57,20 @@ _Shaped = tuple[Asked, Hashable]
 _Make = Callable[[Builder], AnySelect]
 
 
+_TREE_BYTES = 40
+"""Of a character: 60 documents of 53,000 took 120 MB as trees."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanBounds:
-    """How much is remembered: outlines of operations, plans, and the characters of all their statements together."""
+    """How much is remembered: outlines of operations, plans, and what either of them weigh together, in bytes.
+
+    What several have in common is counted for each, so that they weigh less than that.
+    """
 
     outlines: int = 2_000
     plans: int = 2_000
-    characters: int = 20_000_000
+    weight: int = 200_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +93,13 @@ class Statement:
 
 def rendered(select: AnySelect, constants: Mapping[str, Any]) -> Statement:
     """Return a SELECT as text with numbered parameters; literals in it are parameters too, with `constants` by name."""
-    compiled = select.compile(dialect=_DIALECT)
+    compiled = select.compile(dialect=DIALECT)
     names = tuple(compiled.positiontup or ())
     binds: dict[str, BindParameter[Any]] = compiled.binds
     return Statement(
         compiled.string,
         names,
-        tuple(binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in names),
+        tuple(binds[name].type.dialect_impl(DIALECT).bind_processor(DIALECT) for name in names),
         {**constants, **{name: binds[name].effective_value for name in names if not binds[name].required}},
     )
 
@@ -189,10 +195,10 @@ class Plans:
 
     def __post_init__(self) -> None:
         self._tariff = Tariff(self.schema, self.catalog)
-        most = self.bounds.outlines
-        self._outlines = Remembered[Hashable, Outline](most, most)
-        self._plans = Remembered[Hashable, Plan](self.bounds.plans, self.bounds.characters)
-        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](most, most)
+        most, weight = self.bounds.outlines, self.bounds.weight
+        self._outlines = Remembered[Hashable, Outline](most, weight)
+        self._plans = Remembered[Hashable, Plan](self.bounds.plans, weight)
+        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](most, weight)
 
     def __len__(self) -> int:
         """Return how many plans are remembered."""
@@ -269,7 +275,7 @@ class Plans:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._made(outline, asked, make)
-            self._plans.put(key, plan, len(plan.statement.sql))
+            self._plans.put(key, plan, len(plan.statement.sql) + _tree_weight(outline.operation))
         else:
             self.counts.found += 1
         return plan
@@ -285,14 +291,14 @@ class Plans:
         known = self._deciding.get(id(operation))
         if known is None:
             known = operation, deciding_variables(operation, *fragments.values())
-            self._deciding.put(id(operation), known)
+            self._deciding.put(id(operation), known, _tree_weight(operation))
         decided = tuple(coerced.coerced.get(name) for name in known[1])
         key = (id(operation), id(policy), decided)
         outline = self._outlines.get(key)
         if outline is None:
             collector = Collector(self.schema, fragments, _only(known[1], coerced))
             outline = self._outlined(operation, collector, variables, policy)
-            self._outlines.put(key, outline)
+            self._outlines.put(key, outline, _tree_weight(operation))
         return outline
 
     def _outlined(
@@ -343,6 +349,11 @@ class Plans:
         ]
         tree = tree_of(builder.finished_paths)
         return Plan(outline, statement, filled, tree, builder.finishers, builder.keys, seconds)
+
+
+def _tree_weight(operation: OperationDefinitionNode) -> int:
+    """Return about how many bytes the document's tree takes, which whoever keeps an operation keeps."""
+    return len(operation.loc.source.body) * _TREE_BYTES if operation.loc is not None else _TREE_BYTES
 
 
 def _coerced(

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, literal_column
+from sqlalchemy import BigInteger, ColumnElement, literal_column
+
+from planner.written import Written
+
+_NUMBER = BigInteger()
 
 
 @dataclass(frozen=True)
@@ -22,24 +26,24 @@ class Points:
     @property
     def sql(self) -> ColumnElement[int]:
         """Return the sum."""
-        total: ColumnElement[int] = literal_column(str(self.known), BigInteger())
-        for each in self.counted:
-            total = total + each
-        return total
+        known = literal_column(str(self.known), _NUMBER)
+        if not self.counted:
+            return known
+        return Written(" + ".join(["{}"] * (1 + len(self.counted))), [known, *self.counted], _NUMBER)
 
     def where(self, is_there: ColumnElement[bool]) -> Points:
         """Return the points of an object that may not be there."""
         if self == NOTHING:
             return self
-        return Points(0, (case((is_there, self.sql), else_=literal_column("0", BigInteger())),))
+        return Points(0, (Written("CASE WHEN ({}) THEN {} ELSE 0 END", [is_there, self.sql], _NUMBER),))
 
     def over(self, count: ColumnElement[Any], only: ColumnElement[bool] | None) -> Points:
         """Return the sum over the rows of an aggregate, of which `count` are meant: those for which `only` holds."""
-        sums = [func.sum(each) for each in self.counted]
-        if only is not None:
-            sums = [each.filter(only) for each in sums]
-        counted = [func.coalesce(cast(each, BigInteger()), literal_column("0")) for each in sums]
-        known = [count * literal_column(str(self.known))] if self.known else []
+        kept = "" if only is None else " FILTER (WHERE {})"
+        template = f"coalesce(CAST(sum({{}}){kept} AS BIGINT), 0)"
+        rest = [] if only is None else [only]
+        counted = [Written(template, [each, *rest], _NUMBER) for each in self.counted]
+        known = [Written(f"{{}} * {self.known}", [count], _NUMBER)] if self.known else []
         return Points(0, (*known, *counted))
 
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from typing import cast as typed
 
 from graphql import FieldNode, GraphQLObjectType, OperationDefinitionNode
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
-    FromClause,
     Integer,
     Label,
+    LargeBinary,
     Text,
     Uuid,
     bindparam,
-    cast,
-    func,
     literal,
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from loaders.questions import FieldQuestion, ListQuestion, Parameters, RowQuestion, RowsQuestion, WhoQuestion
 from loaders.totals import GROUP_TYPES, OrderGrouping, TotalsQuestion, group_column, totals_select
@@ -28,10 +28,20 @@ from planner import lists
 from planner.arguments import Asked, Unplannable
 from planner.building import Builder
 from planner.collecting import Fields, below
-from planner.json_sql import NO_JSON, Json, api_value, json_list, json_object, or_gap
-from planner.parts import Part, joined, object_type
+from planner.json_sql import (
+    NO_JSON,
+    Json,
+    api_value,
+    first_of,
+    is_there,
+    json_list,
+    json_object,
+    or_gap,
+)
+from planner.parts import Part, object_type
 from planner.points import NOTHING, Points, summed
 from planner.tariff import ROW
+from planner.written import FUNCTION, SUBQUERY, Joined, Made, Rows, Written
 from policies.bindings import AnySelect
 from policies.viewer import ORGANIZATION_PARAMETER, USER_PARAMETER
 
@@ -60,7 +70,7 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
     """
     key = bindparam("key", type_=Uuid())
     columns: list[ColumnElement[Any]] = []
-    joins: list[FromClause] = []
+    joins: list[Rows] = []
     points = NOTHING
     for index, (response_key, nodes) in enumerate(asked.items()):
         condition = builder.catalog.types[type_name].column("id") == key
@@ -71,32 +81,31 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
         points += part.points
     root = _root_row()
     columns.append(points.sql.label(POINTS))
-    return select(*columns).select_from(joined(root, joins))
+    return select(*columns).select_from(Joined(root, joins))
 
 
-def _finished(json: Json, points: Points, joins: Sequence[FromClause]) -> AnySelect:
+def _finished(json: Json, points: Points, joins: Sequence[Rows]) -> AnySelect:
     columns: list[ColumnElement[Any]] = [_bytes(json, DATA), points.sql.label(POINTS)]
     statement = select(*columns)
     if not joins:
         return statement
-    return statement.select_from(joined(_root_row(), joins))
+    return statement.select_from(Joined(_root_row(), joins))
 
 
-def _root_row() -> FromClause:
+def _root_row() -> Rows:
     """Return one row, for the root fields to be joined to."""
-    return select(literal_column("1", Integer()).label("one")).subquery("root")
+    return Made({"one": literal_column("1", Integer())}, None).named("root", SUBQUERY)
 
 
 def _bytes(json: Json, name: str) -> Label[bytes]:
-    written: ColumnElement[bytes] = func.convert_to(cast(json, Text()), literal_column("'UTF8'"))
-    return written.label(name)
+    return Written("convert_to(CAST({} AS TEXT), 'UTF8')", [json], LargeBinary()).label(name)
 
 
 def _root_object(
     builder: Builder, kind: GraphQLObjectType, fields: Fields
-) -> tuple[Json, Points, list[FromClause]]:
+) -> tuple[Json, Points, list[Rows]]:
     members: dict[str, Json] = {}
-    joins: list[FromClause] = []
+    joins: list[Rows] = []
     points = NOTHING
     for key, nodes in fields.items():
         with builder.at(key):
@@ -160,40 +169,35 @@ def _list(
     site, _ = builder.site(nodes)
     builder.orders[id(site.node)] = listing.keys
     found = lists.connection(builder, kind, below(nodes), paged)
-    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+    return Part(found["j"], Points(0, (found["c"],)), (found,))
 
 
 def _row(
     builder: Builder, type_name: str, nodes: list[FieldNode], condition: ColumnElement[bool], each: Points
 ) -> Part:
     found, points = builder.one(type_name, below(nodes), condition)
-    return Part(found.c.j, (points + each).where(found.c.j.is_not(None)), (found,))
+    return Part(found["j"], (points + each).where(is_there(found["j"])), (found,))
 
 
 def _rows(
     builder: Builder, nodes: list[FieldNode], asked: RowsQuestion, parameters: Parameters, each: Points
 ) -> Part:
-    wanted = (
-        func.unnest(parameters("types", ARRAY(Text())), parameters("keys", ARRAY(Uuid())))
-        .table_valued("type", "key", with_ordinality=_RANK, name=builder.name())
-        .render_derived()
+    wanted = _unnested(
+        builder,
+        {"type": parameters("types", ARRAY(Text())), "key": parameters("keys", ARRAY(Uuid()))},
     )
-    targets = {type_name: wanted.c.type == type_name for type_name in asked.types}
-    part = builder.any_of(targets, below(nodes), wanted.c.key, each, wanted)
-    found = (
-        select(
-            json_list(part.json, wanted.c[_RANK]).label("j"),
-            part.points.over(func.count(), None).sql.label("c"),
-        )
-        .select_from(joined(wanted, part.joins))
-        .lateral(builder.name())
-    )
-    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+    targets = {type_name: wanted["type"] == type_name for type_name in asked.types}
+    part = builder.any_of(targets, below(nodes), wanted["key"], each)
+    found = Made(
+        {"j": json_list(part.json, wanted[_RANK]), "c": part.points.over(lists.COUNT, None).sql},
+        Joined(wanted, part.joins),
+    ).named(builder.name())
+    return Part(found["j"], Points(0, (found["c"],)), (found,))
 
 
 def _who(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
     members: dict[str, Json] = {}
-    joins: list[FromClause] = []
+    joins: list[Rows] = []
     points = NOTHING
     for key, inner in builder.fields(kind, below(nodes)).items():
         each = builder.each_points(kind, inner)
@@ -227,40 +231,46 @@ def _who(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> P
 
 def _roles(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
     builder.reads_rows = True
-    grants = (
-        func.unnest(
-            bindparam(ROLES_PARAMETER, type_=ARRAY(Text())),
-            bindparam(ROLE_PROJECTS_PARAMETER, type_=ARRAY(Uuid())),
-        )
-        .table_valued("role", "project", with_ordinality=_RANK, name=builder.name())
-        .render_derived()
+    grants = _unnested(
+        builder,
+        {
+            "role": bindparam(ROLES_PARAMETER, type_=ARRAY(Text())),
+            "project": bindparam(ROLE_PROJECTS_PARAMETER, type_=ARRAY(Uuid())),
+        },
     )
     members: dict[str, Json] = {}
-    joins: list[FromClause] = []
+    joins: list[Rows] = []
     points = NOTHING
     for key, inner in builder.fields(kind, below(nodes)).items():
         match inner[0].name.value:
             case "role":
-                members[key] = grants.c.role
+                members[key] = grants["role"]
             case "project":
-                condition = builder.catalog.types["Project"].column("id") == grants.c.project
+                condition = builder.catalog.types["Project"].column("id") == grants["project"]
                 with builder.at(key):
-                    found, below_points = builder.one("Project", below(inner), condition, grants)
-                members[key] = found.c.j
+                    found, below_points = builder.one("Project", below(inner), condition)
+                members[key] = found["j"]
                 joins.append(found)
                 each = builder.each_points(kind, inner)
-                points += (below_points + each).where(found.c.j.is_not(None))
+                points += (below_points + each).where(is_there(found["j"]))
             case _:
                 members[key] = literal(kind.name, Text())
-    found = (
-        select(
-            json_list(json_object(members), grants.c[_RANK]).label("j"),
-            points.over(func.count(), None).sql.label("c"),
-        )
-        .select_from(joined(grants, joins))
-        .lateral(builder.name())
-    )
-    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+    found = Made(
+        {"j": json_list(json_object(members), grants[_RANK]), "c": points.over(lists.COUNT, None).sql},
+        Joined(grants, joins),
+    ).named(builder.name())
+    return Part(found["j"], Points(0, (found["c"],)), (found,))
+
+
+def _unnested(builder: Builder, arrays: Mapping[str, ColumnElement[Any]]) -> Rows:
+    """Return a row for each place in some arrays of parameters, in their order."""
+    number = BigInteger()
+    names = ", ".join([*arrays, _RANK])
+    places = ", ".join(["{}"] * len(arrays))
+    name = builder.name()
+    types = {label: typed("ARRAY[Any]", array.type).item_type for label, array in arrays.items()}
+    template = f"unnest({places}) WITH ORDINALITY AS {name}({names})"
+    return Rows(name, {**types, _RANK: number}, Written(template, [*arrays.values()], number), FUNCTION)
 
 
 def _totals(
@@ -272,11 +282,14 @@ def _totals(
 ) -> Part:
     builder.reads_rows = True
     totals = totals_select(builder.policy, asked, parameters)
-    ordered = totals.subquery(builder.name())
-    rows = select(ordered, func.row_number().over().label(_RANK)).subquery(builder.name())
-    is_total = rows.c[_RANK] == literal_column("1")
-    columns: dict[str, ColumnElement[Any]] = {}
-    joins: list[FromClause] = []
+    types = {column.name: column.type for column in totals.selected_columns}
+    ordered = Rows(builder.name(), types, totals)
+    columns: dict[str, ColumnElement[Any]] = {label: ordered[label] for label in types}
+    columns[_RANK] = literal_column("row_number() OVER ()", BigInteger())
+    rows = Made(columns, ordered).named(builder.name(), SUBQUERY)
+    is_total = rows[_RANK] == literal_column("1")
+    columns = {}
+    joins: list[Rows] = []
     points = NOTHING
     fields = builder.fields(kind, below(nodes))
     for index, (key, inner) in enumerate(fields.items()):
@@ -285,35 +298,30 @@ def _totals(
             with builder.at(key):
                 group_kind = object_type(kind.fields["groups"])
                 part = _group(builder, group_kind, builder.fields(group_kind, below(inner)), asked, rows)
-            columns[f"m{index}"] = json_list(part.json, rows.c[_RANK], ~is_total)
+            columns[f"m{index}"] = json_list(part.json, rows[_RANK], ~is_total)
             joins += part.joins
-            points += part.points.over(func.count().filter(~is_total), ~is_total)
+            count = Written("count(*) FILTER (WHERE {})", [~is_total], BigInteger())
+            points += part.points.over(count, ~is_total)
         elif name != "__typename":
-            value = api_value(rows.c[_python_name(name)])
-            columns[f"m{index}"] = func.array_agg(aggregate_order_by(value, rows.c[_RANK]))[1]
-    aggregated = (
-        select(
-            *(column.label(label) for label, column in columns.items()),
-            points.sql.label("c"),
-            func.count().label("n"),
-        )
-        .select_from(joined(rows, joins))
-        .subquery(builder.name())
+            value = api_value(rows[_python_name(name)])
+            columns[f"m{index}"] = first_of(value, rows[_RANK])
+    aggregated = Made({**columns, "c": points.sql, "n": lists.COUNT}, Joined(rows, joins)).named(
+        builder.name(), SUBQUERY
     )
     members: dict[str, Json] = {
-        key: aggregated.c[f"m{index}"] if f"m{index}" in columns else literal(kind.name, Text())
+        key: aggregated[f"m{index}"] if f"m{index}" in columns else literal(kind.name, Text())
         for index, key in enumerate(fields)
     }
-    found = select(json_object(members).label("j"), aggregated.c.c.label("c")).lateral(builder.name())
-    return Part(found.c.j, Points(0, (found.c.c,)), (found,))
+    found = Made({"j": json_object(members), "c": aggregated["c"]}, aggregated).named(builder.name())
+    return Part(found["j"], Points(0, (found["c"],)), (found,))
 
 
 def _group(
-    builder: Builder, kind: GraphQLObjectType, fields: Fields, asked: TotalsQuestion, rows: FromClause
+    builder: Builder, kind: GraphQLObjectType, fields: Fields, asked: TotalsQuestion, rows: Rows
 ) -> Part:
     groupings = {each.value: each for each in OrderGrouping}
     members: dict[str, Json] = {}
-    joins: list[FromClause] = []
+    joins: list[Rows] = []
     points: list[Points] = []
     for key, nodes in fields.items():
         name = nodes[0].name.value
@@ -321,19 +329,19 @@ def _group(
         if name == "__typename":
             members[key] = literal(kind.name, Text())
         elif grouping is None:
-            members[key] = api_value(rows.c[_python_name(name)])
+            members[key] = api_value(rows[_python_name(name)])
         elif grouping not in asked.groupings:
             members[key] = NO_JSON
         elif grouping in GROUP_TYPES:
             target = GROUP_TYPES[grouping]
-            condition = builder.catalog.types[target].column("id") == rows.c[group_column(grouping)]
+            condition = builder.catalog.types[target].column("id") == rows[group_column(grouping)]
             with builder.at(key):
-                found, inner = builder.one(target, below(nodes), condition, rows)
-            members[key] = found.c.j
+                found, inner = builder.one(target, below(nodes), condition)
+            members[key] = found["j"]
             joins.append(found)
-            points.append((inner + builder.each_points(kind, nodes)).where(found.c.j.is_not(None)))
+            points.append((inner + builder.each_points(kind, nodes)).where(is_there(found["j"])))
         else:
-            members[key] = api_value(rows.c[group_column(grouping)])
+            members[key] = api_value(rows[group_column(grouping)])
     return Part(json_object(members), summed(points), tuple(joins))
 
 

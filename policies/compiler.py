@@ -151,15 +151,22 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
             and is_guarded(binding.thing, field.thing, rulebook)
         ]
         mistakes += [
-            f"{role} is granted {thing} where={where}, which has no meaning for {binding.row.__tablename__}"
+            f"{role} is granted {thing} where={where}, which has no meaning for {row.__tablename__}"
             for binding in catalog.types.values()
             for role in (*Role, EVERYBODY)
             for thing in {binding.thing, *(field.thing for field in binding.fields.values())}
             for where in rulebook.wheres(role, thing, "read")
-            if not supports(where, binding.row)
+            for row in {binding.row, _told_of(catalog, binding)}
+            if not supports(where, row)
         ]
     if mistakes:
         raise CatalogError("; ".join(sorted(set(mistakes))))
+
+
+def _told_of(catalog: Catalog, binding: TypeBinding) -> type[Keyed]:
+    """Return the row that a type's changes are told of in events: an order's lines are read in events by its order."""
+    aggregate = catalog.types.get(binding.aggregate) if binding.aggregate else None
+    return binding.row if aggregate is None else aggregate.row
 
 
 def _scope(where: str, role: Role, *, is_global: bool) -> Scope:

@@ -2,6 +2,9 @@
 
 One function per `where` and table, each returning a SQL predicate over the table's row. Ids never stand in a predicate:
 they are bind parameters, filled from the viewer (`Viewer.parameters`).
+
+Predicates are of the tables' own columns: a single column of a mapped class would make the ORM compile every SELECT that
+it stands in, which is a fifth of what making a statement takes.
 """
 
 from __future__ import annotations
@@ -11,9 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, and_, any_, bindparam, exists, false, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    false,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import aliased
 
 from db.tables import (
     AssignmentRow,
@@ -31,6 +45,15 @@ from policies.roles import Role
 from policies.viewer import ORGANIZATION_PARAMETER, USER_PARAMETER, project_parameter
 
 Predicate = ColumnElement[bool]
+
+_ASSIGNMENT = AssignmentRow.__table__
+_EVENT = EventRow.__table__
+_LINE = OrderLineRow.__table__
+_ORDER = OrderRow.__table__
+_ORGANIZATION = OrganizationRow.__table__
+_PROJECT = ProjectRow.__table__
+_USER = UserRow.__table__
+_WBS_NODE = WbsNodeRow.__table__
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,99 +99,97 @@ def _in_projects(project_id: ColumnElement[Any], scope: Scope) -> Predicate:
     return project_id == any_(bindparam(project_parameter(scope.role), type_=ARRAY(Uuid())))
 
 
-def _order_in_own_org(order: type[OrderRow]) -> Predicate:
-    return or_(order.contractor_id == _organization(), order.customer_id == _organization())
+def _order_in_own_org(order: FromClause) -> Predicate:
+    return or_(order.c.contractor_id == _organization(), order.c.customer_id == _organization())
 
 
-def _order_assigned(order: type[OrderRow]) -> Predicate:
-    assignment = aliased(AssignmentRow)
-    return exists(
-        select(1).where(assignment.order_id == order.id, assignment.user_id == _user()).correlate(order)
-    )
+def _order_assigned(order: FromClause) -> Predicate:
+    assignment = _ASSIGNMENT.alias()
+    of_order = assignment.c.order_id == order.c.id
+    return exists(select(1).where(of_order, assignment.c.user_id == _user()).correlate(order))
 
 
 def _some_order(
-    joined: Callable[[type[OrderRow]], Predicate],
-    row: type[Keyed],
-    inner: Callable[[type[OrderRow]], Predicate],
+    joined: Callable[[FromClause], Predicate],
+    table: FromClause,
+    inner: Callable[[FromClause], Predicate],
 ) -> Predicate:
     """Return: there is an order that is `joined` to the row and for which `inner` holds."""
-    order = aliased(OrderRow)
-    return exists(select(1).where(joined(order), inner(order)).correlate(row))
+    order = _ORDER.alias()
+    return exists(select(1).where(joined(order), inner(order)).correlate(table))
 
 
 def _child(
-    key: Any, row: type[Keyed], inner: Callable[[type[OrderRow], Scope], Predicate]
+    table: FromClause, inner: Callable[[FromClause, Scope], Predicate]
 ) -> Callable[[Scope], Predicate]:
-    """Return the scope of a row that belongs to an order by `key`: that of its order."""
-    return lambda scope: _some_order(lambda order: order.id == key, row, lambda order: inner(order, scope))
-
-
-def _event_of_order(inner: Callable[[type[OrderRow]], Predicate]) -> Predicate:
-    return and_(
-        EventRow.aggregate_type == "Order",
-        _some_order(lambda order: order.id == EventRow.aggregate_id, EventRow, inner),
+    """Return the scope of a row that belongs to an order: that of its order."""
+    return lambda scope: _some_order(
+        lambda order: order.c.id == table.c.order_id, table, lambda order: inner(order, scope)
     )
+
+
+def _parent(key: str, table: FromClause, inner: Callable[[FromClause], Predicate]) -> Predicate:
+    """Return the scope of a row that an order names by `key`: that there is such an order."""
+    return _some_order(lambda order: order.c[key] == table.c.id, table, inner)
+
+
+def _event_of_order(inner: Callable[[FromClause], Predicate]) -> Predicate:
+    return and_(
+        _EVENT.c.aggregate_type == "Order",
+        _some_order(lambda order: order.c.id == _EVENT.c.aggregate_id, _EVENT, inner),
+    )
+
+
+def _in_projects_of(order: FromClause, scope: Scope) -> Predicate:
+    return _in_projects(order.c.project_id, scope)
 
 
 _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
     "project": {
-        OrderRow: lambda scope: _in_projects(OrderRow.project_id.expression, scope),
-        OrderLineRow: _child(
-            OrderLineRow.order_id, OrderLineRow, lambda o, s: _in_projects(o.project_id.expression, s)
-        ),
-        AssignmentRow: _child(
-            AssignmentRow.order_id, AssignmentRow, lambda o, s: _in_projects(o.project_id.expression, s)
-        ),
-        ProjectRow: lambda scope: _in_projects(ProjectRow.id.expression, scope),
-        WbsNodeRow: lambda scope: _in_projects(WbsNodeRow.project_id.expression, scope),
-        EventRow: lambda scope: _in_projects(EventRow.project_id.expression, scope),
+        OrderRow: lambda scope: _in_projects(_ORDER.c.project_id, scope),
+        OrderLineRow: _child(_LINE, _in_projects_of),
+        AssignmentRow: _child(_ASSIGNMENT, _in_projects_of),
+        ProjectRow: lambda scope: _in_projects(_PROJECT.c.id, scope),
+        WbsNodeRow: lambda scope: _in_projects(_WBS_NODE.c.project_id, scope),
+        EventRow: lambda scope: _in_projects(_EVENT.c.project_id, scope),
     },
     "own_org": {
-        OrderRow: lambda _: _order_in_own_org(OrderRow),
-        OrderLineRow: _child(OrderLineRow.order_id, OrderLineRow, lambda o, _: _order_in_own_org(o)),
+        OrderRow: lambda _: _order_in_own_org(_ORDER),
+        OrderLineRow: _child(_LINE, lambda order, _: _order_in_own_org(order)),
         AssignmentRow: lambda _: exists(
             select(1)
-            .where(UserRow.id == AssignmentRow.user_id, UserRow.organization_id == _organization())
-            .correlate(AssignmentRow)
+            .where(_USER.c.id == _ASSIGNMENT.c.user_id, _USER.c.organization_id == _organization())
+            .correlate(_ASSIGNMENT)
         ),
-        OrganizationRow: lambda _: OrganizationRow.id == _organization(),
-        UserRow: lambda _: UserRow.organization_id == _organization(),
-        ProjectRow: lambda _: _some_order(
-            lambda o: o.project_id == ProjectRow.id, ProjectRow, _order_in_own_org
-        ),
-        WbsNodeRow: lambda _: _some_order(
-            lambda o: o.wbs_node_id == WbsNodeRow.id, WbsNodeRow, _order_in_own_org
-        ),
+        OrganizationRow: lambda _: _ORGANIZATION.c.id == _organization(),
+        UserRow: lambda _: _USER.c.organization_id == _organization(),
+        ProjectRow: lambda _: _parent("project_id", _PROJECT, _order_in_own_org),
+        WbsNodeRow: lambda _: _parent("wbs_node_id", _WBS_NODE, _order_in_own_org),
         EventRow: lambda _: _event_of_order(_order_in_own_org),
     },
     "assigned": {
-        OrderRow: lambda _: _order_assigned(OrderRow),
-        OrderLineRow: _child(OrderLineRow.order_id, OrderLineRow, lambda o, _: _order_assigned(o)),
-        AssignmentRow: _child(AssignmentRow.order_id, AssignmentRow, lambda o, _: _order_assigned(o)),
-        ProjectRow: lambda _: _some_order(
-            lambda o: o.project_id == ProjectRow.id, ProjectRow, _order_assigned
-        ),
-        WbsNodeRow: lambda _: _some_order(
-            lambda o: o.wbs_node_id == WbsNodeRow.id, WbsNodeRow, _order_assigned
-        ),
+        OrderRow: lambda _: _order_assigned(_ORDER),
+        OrderLineRow: _child(_LINE, lambda order, _: _order_assigned(order)),
+        AssignmentRow: _child(_ASSIGNMENT, lambda order, _: _order_assigned(order)),
+        ProjectRow: lambda _: _parent("project_id", _PROJECT, _order_assigned),
+        WbsNodeRow: lambda _: _parent("wbs_node_id", _WBS_NODE, _order_assigned),
         EventRow: lambda _: _event_of_order(_order_assigned),
     },
     "self": {
-        UserRow: lambda _: UserRow.id == _user(),
-        AssignmentRow: lambda _: AssignmentRow.user_id == _user(),
+        UserRow: lambda _: _USER.c.id == _user(),
+        AssignmentRow: lambda _: _ASSIGNMENT.c.user_id == _user(),
     },
 }
 _INHERITED = frozenset(
     (where, row, parent, str(key))
     for row, parent, key, wheres in (
         # Their scopes are those of their order (`_child`), and the other way round.
-        (OrderLineRow, OrderRow, OrderLineRow.order_id.expression, ("project", "own_org", "assigned")),
-        (AssignmentRow, OrderRow, AssignmentRow.order_id.expression, ("project", "assigned")),
-        (OrderRow, AssignmentRow, AssignmentRow.order_id.expression, ("project", "assigned")),
+        (OrderLineRow, OrderRow, _LINE.c.order_id, ("project", "own_org", "assigned")),
+        (AssignmentRow, OrderRow, _ASSIGNMENT.c.order_id, ("project", "assigned")),
+        (OrderRow, AssignmentRow, _ASSIGNMENT.c.order_id, ("project", "assigned")),
         # Theirs are that there is such an order; a project is also in the scope of its own id.
-        (ProjectRow, OrderRow, OrderRow.project_id.expression, ("project", "own_org", "assigned")),
-        (WbsNodeRow, OrderRow, OrderRow.wbs_node_id.expression, ("own_org", "assigned")),
+        (ProjectRow, OrderRow, _ORDER.c.project_id, ("project", "own_org", "assigned")),
+        (WbsNodeRow, OrderRow, _ORDER.c.wbs_node_id, ("own_org", "assigned")),
     )
     for where in wheres
 )

@@ -45,7 +45,7 @@ async def both(company_settings: Settings) -> AsyncGenerator[Both]:
 @pytest.fixture
 def small(both: Both, monkeypatch: pytest.MonkeyPatch) -> Plans:
     """Give the application plans of which it remembers few."""
-    return with_bounds(both, monkeypatch, PlanBounds(outlines=4, plans=5, characters=1_000_000))
+    return with_bounds(both, monkeypatch, PlanBounds(outlines=4, plans=5))
 
 
 def with_bounds(both: Both, monkeypatch: pytest.MonkeyPatch, bounds: PlanBounds) -> Plans:
@@ -80,21 +80,35 @@ async def test_more_documents_than_are_remembered_are_answered_right_again_and_a
 async def test_texts_of_all_statements_together_stay_within_their_bound(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = with_bounds(both, monkeypatch, PlanBounds(characters=6_000))
+    plans = with_bounds(both, monkeypatch, PlanBounds(weight=20_000))
     for nth in range(12):
         await both.same(f"{{ a{nth}: projects(first: 1) {{ nodes {{ code name }} }} }}", "director")
-        assert weight(plans) <= 6_000
+        assert weight(plans) <= 20_000
     lengths = weight(plans) // len(plans)
-    assert len(plans) == 6_000 // lengths
+    assert len(plans) == 20_000 // lengths
 
 
 async def test_statement_longer_than_all_together_may_be_is_used_and_not_remembered(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = with_bounds(both, monkeypatch, PlanBounds(characters=500))
+    plans = with_bounds(both, monkeypatch, PlanBounds(weight=500))
     for _ in range(2):
         await both.same("{ orders(first: 1) { nodes { id title lines(first: 1) { nodes { uom } } } } }", "pm")
     assert (len(plans), weight(plans), plans.counts.made) == (0, 0, 2)
+
+
+async def test_trees_of_long_documents_stay_within_their_bound(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = with_bounds(both, monkeypatch, PlanBounds(weight=500_000))
+    for nth in range(10):
+        types = ", ".join(f'"Nothing{nth}of{each}"' for each in range(200))
+        document = f"{{ events(first: 1, filter: {{types: [{types}]}}) {{ nodes {{ id }} }} }}"
+        assert 3_000 < len(document) < 5_000
+        await both.pair(document, "director")
+        # A tree of 40 bytes a character: two or three of these.
+        assert nth < 3 or len(plans._outlines) in (2, 3)  # pyright: ignore[reportPrivateUsage]  # nobody else needs it
+        assert len(plans._deciding) == len(plans._outlines)  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_shapes_of_arguments_of_one_document_stay_within_the_bound(both: Both, small: Plans) -> None:

@@ -99,6 +99,17 @@ def test_where_without_meaning_for_the_table_stops_the_start(schema: GraphQLSche
         check_catalog(catalog, rules)
 
 
+def test_where_without_meaning_for_the_order_whose_events_tell_of_it_stops_the_start(
+    schema: GraphQLSchema, tmp_path: Path
+) -> None:
+    rules = rulebook_with(tmp_path, "p, contractor, assignment, read, self, allow")
+    with pytest.raises(
+        CatalogError,
+        match="contractor is granted assignment where=self, which has no meaning for engineering_order",
+    ):
+        check_catalog(catalog, rules)
+
+
 def test_guard_on_a_field_that_no_mask_can_hide_stops_the_start(
     schema: GraphQLSchema, tmp_path: Path
 ) -> None:
