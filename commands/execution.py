@@ -13,19 +13,19 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Table, and_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.events import Origin
 from db.faults import is_retryable, translated
-from db.sessions import ReadSession, WriteSession
-from db.tables import IdempotencyRow
+from db.sessions import ReadSession, Transaction
+from db.tables import Answer, IdempotencyRow
 from domain.errors import IdempotencyMismatch, Refusal, Unavailable
 from domain.unset import UNSET
 from domain.values import IDEMPOTENCY_KEY_LENGTH, line
@@ -42,6 +42,11 @@ class Command:
     idempotency_key: str | None = None
     dry_run: bool = False
 
+    @property
+    def object_id(self) -> UUID | None:
+        """Return the id of the object that it changes, null where it makes one."""
+        return None
+
 
 CommandT = TypeVar("CommandT", bound=Command)
 
@@ -50,7 +55,7 @@ CommandT = TypeVar("CommandT", bound=Command)
 class Workbench:
     """All that a command works with: one transaction, one viewer with his policy, one origin, today's date."""
 
-    session: WriteSession
+    session: Transaction
     viewer: Viewer
     policy: Policy
     origin: Origin
@@ -69,7 +74,7 @@ class Outcome:
 class CommandRun:
     """A command that has run and is not settled yet."""
 
-    session: WriteSession
+    session: Transaction
     outcome: Outcome
     is_kept: bool
     _is_settled: bool = field(default=False, init=False)
@@ -125,13 +130,12 @@ class Clerk(Generic[CommandT]):
     async def _attempt(
         self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
     ) -> CommandRun:
-        session = WriteSession(self.engine)
+        session = Transaction(self.engine)
         bench = Workbench(session, self.viewer, self.policy, self.origin, self.today)
         try:
             with translated():
                 remembered = await _claim_key(bench, command)
                 object_id = remembered or await handler(bench, command)
-                await session.orm.flush()
                 if remembered is None:
                     await _remember(bench, command, object_id)
         except Refusal as refusal:
@@ -152,26 +156,16 @@ async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
         return None
     key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
     fingerprint = _fingerprint(command)
-    claim = (
-        insert(IdempotencyRow)
-        .values(
-            user_id=bench.viewer.user_id,
-            key=key,
-            input_hash=fingerprint,
-            answer=None,
-            created_at=bench.origin.now,
-        )
-        .on_conflict_do_nothing()
-        .returning(IdempotencyRow.key)
-    )
-    if await bench.session.orm.scalar(claim) is not None:
+    claim = {
+        "user_id": bench.viewer.user_id,
+        "key": key,
+        "input_hash": fingerprint,
+        "answer": _answer(command.object_id),
+        "created_at": bench.origin.now,
+    }
+    if await bench.session.scalar(_CLAIM, claim) is not None:
         return None
-    known = await bench.session.orm.scalar(
-        select(IdempotencyRow).where(
-            IdempotencyRow.user_id == bench.viewer.user_id, IdempotencyRow.key == key
-        )
-    )
-    assert known is not None, "a key that is taken is there"
+    known = (await bench.session.execute(_KNOWN, _held(bench, key))).one()
     if known.input_hash != fingerprint:
         raise IdempotencyMismatch
     assert known.answer is not None, "a committed key has its answer"
@@ -179,12 +173,29 @@ async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
 
 
 async def _remember(bench: Workbench, command: Command, object_id: UUID) -> None:
+    """Note what was made; what was changed, the claim has told already."""
+    if command.object_id is not None:
+        assert command.object_id == object_id, "a command changes the object that it names"
+        return
     if command.idempotency_key is None or command.dry_run:
         return
     key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
-    row = await bench.session.orm.get_one(IdempotencyRow, (bench.viewer.user_id, key))
-    row.answer = {"object": str(object_id)}
-    await bench.session.orm.flush()
+    await bench.session.execute(_REMEMBER, {**_held(bench, key), "answer": _answer(object_id)})
+
+
+def _answer(object_id: UUID | None) -> Answer | None:
+    return None if object_id is None else {"object": str(object_id)}
+
+
+def _held(bench: Workbench, key: str) -> dict[str, object]:
+    return {"holder": bench.viewer.user_id, "held_key": key}
+
+
+_KEYS = cast("Table", IdempotencyRow.__table__)
+_IS_HELD = and_(_KEYS.c.user_id == bindparam("holder"), _KEYS.c.key == bindparam("held_key"))
+_CLAIM = insert(_KEYS).on_conflict_do_nothing().returning(_KEYS.c.key)
+_KNOWN = select(_KEYS.c.input_hash, _KEYS.c.answer).where(_IS_HELD)
+_REMEMBER = update(_KEYS).where(_IS_HELD)
 
 
 def _fingerprint(command: Command) -> bytes:

@@ -60,6 +60,6 @@ async def _required(
 ) -> UUID | None:
     if key is None:
         return None
-    if await bench.session.orm.scalar(statement, dict(bench.viewer.parameters)) is None:
+    if await bench.session.scalar(statement, bench.viewer.parameters) is None:
         raise NotFound(kind, path)
     return key

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db.limits import PoolLimits, server_settings
@@ -42,12 +46,11 @@ def open_database(write_url: str, read_url: str, write: PoolLimits, read: PoolLi
 
 def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
     options = _SNAPSHOT if read_only else {"isolation_level": "READ COMMITTED"}
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=limits.size,
         max_overflow=0,
         pool_timeout=limits.wait_seconds,
-        pool_pre_ping=True,
         pool_use_lifo=True,
         execution_options=options,
         # Statement parameters hold people's data and must not reach a log through an exception's text.
@@ -59,3 +62,22 @@ def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
             "server_settings": server_settings(limits),
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_lost)
+    return engine
+
+
+# Any: asyncpg says nothing of its types.
+def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
+    """Have a connection replaced that was lost while nobody used it.
+
+    A statement outside of a transaction is one round trip. SQLAlchemy's own question (`pool_pre_ping`) takes
+    three: it is asked in a transaction, and prepared.
+    """
+    try:
+        connection.run_async(_answer)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        raise DisconnectionError from error
+
+
+async def _answer(driver: Any) -> None:
+    await driver.execute("SELECT 1")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import BindParameter, ColumnElement, Select, Table, bindparam, func, insert, select
 
 from db.identifiers import new_id
-from db.sessions import WriteSession
+from db.sessions import Transaction
 from db.tables import EventRow, Json, OutboxRow
 from domain.events import FIRST_HASH, Changes, EventBody, chained_hash
 
@@ -45,17 +46,15 @@ class Happening:
     note: str | None = None
     occurred_at: datetime | None = None
     details: Json | None = None
+    latest_hash: bytes | None = None
+    """The hash of the aggregate's latest event, where it was read with the row locked; else it is read now."""
 
 
-async def record(session: WriteSession, origin: Origin, happening: Happening) -> UUID:
+async def record(session: Transaction, origin: Origin, happening: Happening) -> UUID:
     """Append one event to its aggregate's chain and to the outbox; return its id."""
-    latest = (
-        select(EventRow.hash)
-        .where(EventRow.aggregate_id == happening.aggregate_id)
-        .order_by(EventRow.version.desc())
-        .limit(1)
-    )
-    previous = await session.orm.scalar(latest) or FIRST_HASH
+    previous = happening.latest_hash
+    if previous is None:
+        previous = await session.scalar(_LATEST_HASH, {"aggregate_id": happening.aggregate_id}) or FIRST_HASH
     body = EventBody(
         id=new_id(),
         aggregate_type=happening.aggregate_type,
@@ -72,9 +71,8 @@ async def record(session: WriteSession, origin: Origin, happening: Happening) ->
         request_id=origin.request_id,
         address=origin.address,
     )
-    await session.orm.execute(insert(EventRow).values(**event_columns(body, previous)))
-    await session.orm.execute(insert(OutboxRow).values(event_id=body.id))
-    await session.orm.execute(text("SELECT pg_notify(:channel, '')"), {"channel": WAKE_CHANNEL})
+    columns = event_columns(body, previous)
+    await session.execute(_APPEND, {_parameter(name): value for name, value in columns.items()})
     return body.id
 
 
@@ -98,3 +96,36 @@ def event_columns(body: EventBody, previous: bytes) -> dict[str, object]:
         "previous_hash": previous,
         "hash": chained_hash(previous, body),
     }
+
+
+# Any: a key of whichever table.
+def latest_hash(aggregate_id: ColumnElement[Any]) -> Select[bytes]:
+    """Return the statement that reads the hash of an aggregate's latest event."""
+    events = EventRow.__table__
+    return (
+        select(events.c.hash)
+        .where(events.c.aggregate_id == aggregate_id)
+        .order_by(events.c.version.desc())
+        .limit(1)
+    )
+
+
+def _parameter(column: str) -> str:
+    # A parameter of a column's own name is SQLAlchemy's to fill.
+    return f"event_{column}"
+
+
+# Any: a SELECT is typed by its columns, and nobody reads them.
+def _append() -> Select[Any]:
+    """Return the statement that writes an event, puts it into the outbox and wakes the relay, in one round trip."""
+    events, outbox = cast("Table", EventRow.__table__), cast("Table", OutboxRow.__table__)
+    given: dict[str, BindParameter[Any]] = {
+        column.key: bindparam(_parameter(column.key)) for column in events.c if column.identity is None
+    }
+    written = insert(events).values(given).returning(events.c.id).cte("written")
+    queued = insert(outbox).from_select(["event_id"], select(written.c.id)).cte("queued")
+    return select(func.pg_notify(WAKE_CHANNEL, "")).add_cte(queued)
+
+
+_APPEND = _append()
+_LATEST_HASH = latest_hash(bindparam("aggregate_id"))

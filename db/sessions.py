@@ -1,7 +1,7 @@
 """How does one operation read, and how does one command write?
 
-A `ReadSession` is one snapshot: everything that is read through it agrees with itself. A `WriteSession` is one
-transaction; what it writes can be read through `WriteSession.reading()` before it is committed or rolled back.
+A `ReadSession` is one snapshot: everything that is read through it agrees with itself. A `Transaction` writes; what it
+has written can be read through `Transaction.reading()` before it is committed or rolled back.
 """
 
 from __future__ import annotations
@@ -90,18 +90,29 @@ class ReadSession:
                 await connection.close()
 
 
-class WriteSession:
-    """One transaction, from the first statement to `commit` or `rollback`."""
+class Transaction:
+    """One transaction on one connection, from the first statement to `commit` or `rollback`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self.orm = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
         self._readings: list[ReadSession] = []
+
+    # Any: a statement's parameters and columns are of whatever types its tables have.
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement, or a changing one for each of many parameters; return its result."""
+        return await (await self._connected()).execute(statement, parameters)
+
+    async def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Return the first column of a statement's first row, null where it gives none."""
+        return (await self.execute(statement, parameters)).scalar()
 
     async def reading(self) -> ReadSession:
         """Return a session that reads what this transaction has written so far."""
         with translated():
-            await self.orm.flush()
-            reading = ReadSession(borrowed=await self.orm.connection())
+            reading = ReadSession(borrowed=await self._connected())
             self._readings.append(reading)
             return reading
 
@@ -113,14 +124,53 @@ class WriteSession:
             raise Unavailable
         try:
             with translated():
-                await self.orm.commit()
+                await self._commit()
         finally:
-            await self.orm.close()
+            await self._close()
 
     async def rollback(self) -> None:
         """Undo all of it and give the connection back."""
         try:
             with translated():
-                await self.orm.rollback()
+                await self._rollback()
         finally:
-            await self.orm.close()
+            await self._close()
+
+    async def _connected(self) -> AsyncConnection:
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        return self._connection
+
+    async def _commit(self) -> None:
+        if self._connection is not None:
+            await self._connection.commit()
+
+    async def _rollback(self) -> None:
+        if self._connection is not None:
+            await self._connection.rollback()
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+class WriteSession(Transaction):
+    """A transaction with SQLAlchemy's unit of work (`orm`), for what is not done often: that costs more than its statements."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine)
+        self.orm = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+
+    async def _connected(self) -> AsyncConnection:
+        await self.orm.flush()
+        return await self.orm.connection()
+
+    async def _commit(self) -> None:
+        await self.orm.commit()
+
+    async def _rollback(self) -> None:
+        await self.orm.rollback()
+
+    async def _close(self) -> None:
+        await self.orm.close()

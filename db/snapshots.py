@@ -7,7 +7,7 @@ told by the events themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -22,14 +22,29 @@ from db.tables import (
     OrderRow,
     UserRow,
 )
-from domain.events import Scalar, Snapshot, scalar
+from domain.events import Changes, Scalar, Snapshot, difference, scalar
 
 _Value = StrEnum | str | int | bool | Decimal | date | datetime | UUID | None
+Fields = Mapping[str, _Value]
+"""The state of an aggregate before its values are written as events write them."""
 
 
 def order_snapshot(
     order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
 ) -> Snapshot:
+    """Return an order as its events tell it."""
+    return _snapshot(order_fields(order, lines, assignments))
+
+
+def changes(before: Fields, after: Fields) -> Changes:
+    """Return what changed, sorted by field name. Only that is written as events write it, which takes longer than comparing."""
+    news = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return difference(*(_snapshot({name: each.get(name) for name in news}) for each in (before, after)))
+
+
+def order_fields(
+    order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
+) -> Fields:
     """Return an order with its lines (`lines.<position>.…`) and assignments (`assignments.<user id>.…`)."""
     fields: dict[str, _Value] = {
         "number": order.number,
@@ -74,7 +89,7 @@ def order_snapshot(
             f"assignments.{assignment.user_id}",
             {"task": assignment.task, "assignedAt": assignment.assigned_at},
         )
-    return _snapshot(fields)
+    return fields
 
 
 def user_snapshot(user: UserRow, memberships: Iterable[MembershipRow]) -> Snapshot:
@@ -116,6 +131,6 @@ def _under(prefix: str, fields: dict[str, _Value]) -> dict[str, _Value]:
     return {f"{prefix}.{name}": value for name, value in fields.items()}
 
 
-def _snapshot(fields: dict[str, _Value]) -> Snapshot:
+def _snapshot(fields: Fields) -> Snapshot:
     known: dict[str, Scalar] = {name: scalar(value) for name, value in fields.items() if value is not None}
     return known

@@ -1,6 +1,6 @@
 """What is stored? Every table of EOMS.
 
-Rows are written through a unit of work and read through masked selects; no relationship is mapped, so nothing can load
+Rows are written by commands and read through masked selects; no relationship is mapped, so nothing can load
 lazily. Times are UTC. Money is numeric in the project's currency.
 """
 

@@ -6,21 +6,53 @@ and one event with the difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 
-from commands.execution import Workbench
-from db.events import Happening, record
-from db.snapshots import order_snapshot
+from commands.execution import Command, Workbench
+from db.events import Happening, latest_hash, record
+from db.kept_rows import KeptRows, KeptTable
+from db.sessions import Transaction
+from db.snapshots import Fields, changes, order_fields
 from db.tables import AssignmentRow, Json, OrderLineRow, OrderRow, ProjectRow
 from domain.approval import Approver
 from domain.errors import Forbidden, NotFound, VersionConflict
-from domain.events import Snapshot, difference
+from domain.events import FIRST_HASH, Changes
 from domain.fulfilment import LineFacts, line_amount, order_amount, percent_complete
 from domain.order import OrderAction, OrderFacts
+from policies.compiler import Policy
+
+_SHAPES = 100
+"""For how many shapes of viewers statements are remembered."""
+
+_ORDERS, _LINES, _ASSIGNMENTS = KeptTable(OrderRow), KeptTable(OrderLineRow), KeptTable(AssignmentRow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderCommand(Command):
+    """A command that changes one order."""
+
+    order_id: UUID
+
+    @property
+    def object_id(self) -> UUID:
+        """Return the order's id."""
+        return self.order_id
+
+
+@dataclass
+class Stored:
+    """What the database holds of an order; of a new one nothing."""
+
+    orders: KeptRows[OrderRow] = field(default_factory=lambda: KeptRows(_ORDERS))
+    lines: KeptRows[OrderLineRow] = field(default_factory=lambda: KeptRows(_LINES))
+    assignments: KeptRows[AssignmentRow] = field(default_factory=lambda: KeptRows(_ASSIGNMENTS))
 
 
 @dataclass
@@ -30,9 +62,11 @@ class Order:
     row: OrderRow
     lines: list[OrderLineRow]
     assignments: list[AssignmentRow]
-    project: ProjectRow
-    before: Snapshot
+    approval_limit: Decimal | None
     may_exceed_limit: bool = False
+    latest_hash: bytes = FIRST_HASH
+    before: Fields = field(default_factory=dict[str, Any])
+    stored: Stored = field(default_factory=Stored)
 
     def facts(self) -> OrderFacts:
         """Return what the domain's rules need to know."""
@@ -46,7 +80,7 @@ class Order:
             has_performer=self.row.contractor_id is not None or bool(self.assignments),
             submitted_by=self.row.submitted_by_id,
             edited_by=self.row.edited_by_id,
-            approval_limit=self.project.approval_limit,
+            approval_limit=self.approval_limit,
         )
 
     def add_up(self) -> None:
@@ -57,9 +91,19 @@ class Order:
         self.row.amount = order_amount(lines)
         self.row.percent_complete = percent_complete(lines)
 
-    def snapshot(self) -> Snapshot:
-        """Return the order's state as events tell it."""
-        return order_snapshot(self.row, self.lines, self.assignments)
+    def fields(self) -> Fields:
+        """Return the order's state."""
+        return order_fields(self.row, self.lines, self.assignments)
+
+    def changes(self) -> Changes:
+        """Return what has changed since it was read, as events tell it."""
+        return changes(self.before, self.fields())
+
+    async def write(self, session: Transaction) -> None:
+        """Write what differs from what is stored."""
+        await self.stored.orders.replace(session, [self.row])
+        await self.stored.lines.replace(session, self.lines)
+        await self.stored.assignments.replace(session, self.assignments)
 
 
 async def lock_order(
@@ -69,39 +113,33 @@ async def lock_order(
 
     Raises `NotFound` (absent or not readable), `Forbidden` (readable, deed not granted) or `VersionConflict`.
     """
-    found = await bench.session.orm.scalar(
-        select(OrderRow)
-        .where(OrderRow.id == order_id, bench.policy.rows("order", OrderRow))
-        .with_for_update(of=OrderRow, key_share=True),
-        dict(bench.viewer.parameters),
-    )
-    if found is None:
+    parameters = {**bench.viewer.parameters, "order_id": order_id}
+    stored = _ORDERS.read(await bench.session.execute(_locking(bench.policy), parameters))
+    row = next(iter(stored.objects()), None)
+    if row is None:
         raise NotFound("order")
-    row = found
     # Asked once the row is ours: whoever had it before may have taken the viewer off the order.
-    granted = (
-        await bench.session.orm.execute(
-            select(
-                bench.policy.rows("order", OrderRow, deed.value).label("is_granted"),
-                bench.policy.rows("order", OrderRow, "approve_above_limit").label("may_exceed_limit"),
-            ).where(OrderRow.id == order_id, bench.policy.rows("order", OrderRow)),
-            dict(bench.viewer.parameters),
-        )
-    ).one_or_none()
+    granted = (await bench.session.execute(_granting(bench.policy, deed), parameters)).one_or_none()
     if granted is None:
         raise NotFound("order")
     if not granted.is_granted:
         raise Forbidden
     if expected_version is not None and row.version != expected_version:
         raise VersionConflict(row.version)
-    orm = bench.session.orm
-    lines = await orm.scalars(
-        select(OrderLineRow).where(OrderLineRow.order_id == order_id).order_by(OrderLineRow.position)
+    lines = _LINES.read(await bench.session.execute(_LINES_OF_ORDER, {"order_id": order_id}))
+    assignments = _ASSIGNMENTS.read(
+        await bench.session.execute(_ASSIGNMENTS_OF_ORDER, {"order_id": order_id})
     )
-    assignments = await orm.scalars(select(AssignmentRow).where(AssignmentRow.order_id == order_id))
-    project = await orm.get_one(ProjectRow, row.project_id)
-    order = Order(row, list(lines), list(assignments), project, {}, may_exceed_limit=granted.may_exceed_limit)
-    order.before = order.snapshot()
+    order = Order(
+        row,
+        lines.objects(),
+        assignments.objects(),
+        granted.approval_limit,
+        may_exceed_limit=granted.may_exceed_limit,
+        latest_hash=granted.latest_hash or FIRST_HASH,
+        stored=Stored(stored, lines, assignments),
+    )
+    order.before = order.fields()
     return order
 
 
@@ -122,7 +160,7 @@ async def leave(
     """Write the order with its next version and the event that says what changed; return the order's id."""
     order.row.version += 1
     order.row.updated_at = bench.origin.now
-    await bench.session.orm.flush()
+    await order.write(bench.session)
     await record(
         bench.session,
         bench.origin,
@@ -132,10 +170,11 @@ async def leave(
             version=order.row.version,
             type=event,
             project_id=order.row.project_id,
-            changes=difference(order.before, order.snapshot()),
+            changes=order.changes(),
             note=note,
             occurred_at=occurred_at,
             details=details,
+            latest_hash=order.latest_hash,
         ),
     )
     return order.row.id
@@ -143,3 +182,40 @@ async def leave(
 
 def _line_facts(line: OrderLineRow) -> LineFacts:
     return LineFacts(line.quantity, line.done_quantity, line.unit_price)
+
+
+# The statements are the same for all viewers of a shape, and making one takes longer than PostgreSQL takes to run it.
+_ORDER = _ORDERS.table
+_IS_MEANT = _ORDER.c.id == bindparam("order_id")
+_LINES_OF_ORDER = (
+    select(_LINES.table)
+    .where(_LINES.table.c.order_id == bindparam("order_id"))
+    .order_by(_LINES.table.c.position)
+)
+_ASSIGNMENTS_OF_ORDER = select(_ASSIGNMENTS.table).where(
+    _ASSIGNMENTS.table.c.order_id == bindparam("order_id")
+)
+
+
+# Any: a SELECT is typed by its columns, which are read by name.
+@lru_cache(maxsize=_SHAPES)
+def _locking(policy: Policy) -> Select[Any]:
+    """Return the statement that locks an order which the viewer can read."""
+    return (
+        select(_ORDER)
+        .where(_IS_MEANT, policy.rows("order", OrderRow))
+        .with_for_update(of=_ORDER, key_share=True)
+    )
+
+
+@lru_cache(maxsize=_SHAPES * len(OrderAction))
+def _granting(policy: Policy, deed: OrderAction) -> Select[*tuple[Any, ...]]:
+    """Return the statement that says what the viewer may do with an order that he can read, and what of other tables the deed needs."""
+    project = ProjectRow.__table__
+    limit = select(project.c.approval_limit).where(project.c.id == _ORDER.c.project_id)
+    return select(
+        policy.rows("order", OrderRow, deed.value).label("is_granted"),
+        policy.rows("order", OrderRow, "approve_above_limit").label("may_exceed_limit"),
+        limit.scalar_subquery().label("approval_limit"),
+        latest_hash(_ORDER.c.id).scalar_subquery().label("latest_hash"),
+    ).where(_IS_MEANT, policy.rows("order", OrderRow))

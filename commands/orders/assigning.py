@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from commands.execution import Command, Workbench
-from commands.orders.aggregate import approver, leave, lock_order
+from commands.execution import Workbench
+from commands.orders.aggregate import OrderCommand, approver, leave, lock_order
 from commands.references import active_user
 from db.identifiers import new_id
 from db.tables import AssignmentRow
@@ -26,10 +26,9 @@ class AssignmentDraft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssignOrder(Command):
+class AssignOrder(OrderCommand):
     """Let exactly these persons be assigned."""
 
-    order_id: UUID
     assignments: tuple[AssignmentDraft, ...]
     expected_version: int | None = None
     note: str | None = None
@@ -54,12 +53,9 @@ async def assign_order(bench: Workbench, command: AssignOrder) -> UUID:
             row = AssignmentRow(
                 id=new_id(), order_id=order.row.id, user_id=user_id, assigned_at=bench.origin.now
             )
-            bench.session.orm.add(row)
         row.task = draft.task and values.line(draft.task, values.TITLE_LENGTH, (*path, "task"))
         wanted[draft.user_id] = row
-    for removed in known.values():
-        await bench.session.orm.delete(removed)
     order.assignments = list(wanted.values())
-    if order.snapshot() == order.before:
+    if not order.changes():
         return order.row.id
     return await leave(bench, order, step.event, note=note)

@@ -16,7 +16,7 @@ from sqlalchemy import select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.execution import Command, Workbench
-from commands.orders.aggregate import Order, leave, lock_order
+from commands.orders.aggregate import Order, OrderCommand, leave, lock_order
 from commands.references import cost_code, organization, wbs_node
 from db.identifiers import new_id
 from db.tables import Keyed, OrderLineRow, OrderNumberRow, OrderRow, ProjectRow
@@ -70,13 +70,20 @@ class CreateOrder(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpdateOrder(Command):
+class UpdateOrder(OrderCommand):
     """Change a draft. Given lines replace all lines: those with an id are kept and changed."""
 
-    order_id: UUID
     expected_version: int
     draft: OrderDraft
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class _Project:
+    """What a new order takes from its project."""
+
+    currency: str
+    approval_limit: Decimal | None
 
 
 async def create_order(bench: Workbench, command: CreateOrder) -> UUID:
@@ -88,7 +95,7 @@ async def create_order(bench: Workbench, command: CreateOrder) -> UUID:
             state=OrderState.DRAFT,
             kind=OrderKind.CONSTRUCTION,
             priority=OrderPriority.NORMAL,
-            project_id=project.id,
+            project_id=command.project_id,
             currency=project.currency,
             percent_complete=Decimal("0.00"),
             revision=1,
@@ -98,8 +105,7 @@ async def create_order(bench: Workbench, command: CreateOrder) -> UUID:
         ),
         lines=[],
         assignments=[],
-        project=project,
-        before={},
+        approval_limit=project.approval_limit,
     )
     if command.draft.title is UNSET:
         raise InvalidInput("REQUIRED", "An order has a title.", ("title",))
@@ -108,9 +114,6 @@ async def create_order(bench: Workbench, command: CreateOrder) -> UUID:
     note = _note(command.note)
     # Last of all, since whoever takes a number makes every other new order of the year wait until he is done.
     order.row.number = await _next_number(bench)
-    bench.session.orm.add(order.row)
-    await bench.session.orm.flush()
-    bench.session.orm.add_all(order.lines)
     return await leave(bench, order, "OrderCreated", note=note)
 
 
@@ -118,27 +121,26 @@ async def update_order(bench: Workbench, command: UpdateOrder) -> UUID:
     """Change a draft; return its id. A change that changes nothing leaves no event and no version."""
     order = await lock_order(bench, command.order_id, OrderAction.UPDATE, command.expected_version)
     step = transition(order.facts(), OrderAction.UPDATE)
-    kept = {line.id for line in order.lines}
     await _apply(bench, order, command.draft, "update", OrderRow)
     note = _note(command.note)
-    if order.snapshot() == order.before:
+    if not order.changes():
         return order.row.id
     order.row.edited_by_id = bench.viewer.user_id
-    bench.session.orm.add_all(line for line in order.lines if line.id not in kept)
     return await leave(bench, order, step.event, note=note)
 
 
-async def _project_to_create_in(bench: Workbench, project_id: UUID) -> ProjectRow:
+async def _project_to_create_in(bench: Workbench, project_id: UUID) -> _Project:
     statement = select(
-        ProjectRow, bench.policy.rows("order", ProjectRow, "create").label("is_granted")
+        ProjectRow.currency,
+        ProjectRow.approval_limit,
+        bench.policy.rows("order", ProjectRow, "create").label("is_granted"),
     ).where(ProjectRow.id == project_id, bench.policy.rows("project", ProjectRow))
-    found = (await bench.session.orm.execute(statement, dict(bench.viewer.parameters))).one_or_none()
+    found = (await bench.session.execute(statement, bench.viewer.parameters)).one_or_none()
     if found is None:
         raise NotFound("project", ("projectId",))
-    project, is_granted = found
-    if not is_granted:
+    if not found.is_granted:
         raise Forbidden
-    return project
+    return _Project(found.currency, found.approval_limit)
 
 
 async def _next_number(bench: Workbench) -> str:
@@ -150,7 +152,7 @@ async def _next_number(bench: Workbench) -> str:
         .on_conflict_do_update(index_elements=["year"], set_={"last": OrderNumberRow.last + 1})
         .returning(OrderNumberRow.last)
     )
-    last = await bench.session.orm.scalar(taken)
+    last = await bench.session.scalar(taken)
     assert last is not None, "an upsert returns its row"
     return f"EO-{year}-{last:06d}"
 
@@ -198,12 +200,12 @@ async def _demand_price_deed(bench: Workbench, order: Order, deed: str, row: typ
     statement = (
         select(true()).select_from(row).where(row.id == key, bench.policy.rows("order.price", row, deed))
     )
-    if await bench.session.orm.scalar(statement, dict(bench.viewer.parameters)) is None:
+    if await bench.session.scalar(statement, bench.viewer.parameters) is None:
         raise Forbidden("You may not write prices here.")
 
 
 async def _lines(bench: Workbench, order: Order, drafts: Sequence[LineDraft]) -> list[OrderLineRow]:
-    """Return the lines as they shall be, by position; remove those that are not among them."""
+    """Return the lines as they shall be, by position; known ones that are not among them are given up."""
     if len(drafts) > LINES_LIMIT:
         raise InvalidInput("TOO_MANY", f"An order has at most {LINES_LIMIT} lines.", ("lines",))
     known = {line.id: line for line in order.lines}
@@ -223,8 +225,6 @@ async def _lines(bench: Workbench, order: Order, drafts: Sequence[LineDraft]) ->
             line = found
         _fill(line, draft, path)
         result.append(line)
-    for removed in known.values():
-        await bench.session.orm.delete(removed)
     return sorted(result, key=lambda line: line.position)
 
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from commands.execution import Command, Workbench
-from commands.orders.aggregate import Order, approver, leave, lock_order
+from commands.execution import Workbench
+from commands.orders.aggregate import Order, OrderCommand, approver, leave, lock_order
 from db.tables import Json
 from domain import values
 from domain.errors import InvalidInput, NotFound
@@ -40,10 +40,9 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportProgress(Command):
+class ReportProgress(OrderCommand):
     """Report what is done so far: exactly one of `percent` (0 to 100, of every line) and `lines`."""
 
-    order_id: UUID
     expected_version: int | None = None
     percent: Decimal | None = None
     lines: tuple[LineProgress, ...] | None = None

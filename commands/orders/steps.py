@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from commands.execution import Command, Workbench
-from commands.orders.aggregate import Order, approver, leave, lock_order
+from commands.execution import Workbench
+from commands.orders.aggregate import Order, OrderCommand, approver, leave, lock_order
 from domain import values
 from domain.order import OrderAction, take_step
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepOrder(Command):
+class StepOrder(OrderCommand):
     """Take one step: submit, approve, reject, revise, release, start, hold, resume, complete, accept, settle, cancel."""
 
-    order_id: UUID
     action: OrderAction
     expected_version: int | None = None
     note: str | None = None
