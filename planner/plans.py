@@ -19,7 +19,6 @@ from graphql import (
     OperationDefinitionNode,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from sqlalchemy import BindParameter
 
 from domain.errors import MalformedRequest
 from loaders.cursors import SortKey
@@ -41,21 +40,18 @@ from planner.parts import named_type, object_type
 from planner.remembered import Remembered
 from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER, query_select, row_select
 from planner.selection import Path, forbidden_paths
+from planner.statement import Statement, rendered
 from planner.tariff import Tariff
-from planner.written import DIALECT
 from policies.bindings import AnySelect, Catalog
 from policies.compiler import Policy
 from policies.viewer import Viewer
 
 _GAP = GAP.encode()
 
-# Any: parameters are of whatever types the columns are that they're compared with.
-_Bind = Callable[[Any], Any]
 _Shaped = tuple[Asked, Hashable]
 """What is asked at a site, and its shape."""
 
 _Make = Callable[[Builder], AnySelect]
-
 
 _TREE_BYTES = 40
 """Of a character: 60 documents of 53,000 took 120 MB as trees."""
@@ -71,37 +67,6 @@ class PlanBounds:
     outlines: int = 2_000
     plans: int = 2_000
     weight: int = 200_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Statement:
-    """SQL with numbered parameters, and how their values are made of named ones."""
-
-    sql: str
-    names: tuple[str, ...]
-    binds: tuple[_Bind | None, ...]
-    constants: Mapping[str, Any]
-
-    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the values in the statement's order, as the driver takes them."""
-        found = {**self.constants, **values}
-        return [
-            found[name] if bind is None else bind(found[name])
-            for name, bind in zip(self.names, self.binds, strict=True)
-        ]
-
-
-def rendered(select: AnySelect, constants: Mapping[str, Any]) -> Statement:
-    """Return a SELECT as text with numbered parameters; literals in it are parameters too, with `constants` by name."""
-    compiled = select.compile(dialect=DIALECT)
-    names = tuple(compiled.positiontup or ())
-    binds: dict[str, BindParameter[Any]] = compiled.binds
-    return Statement(
-        compiled.string,
-        names,
-        tuple(binds[name].type.dialect_impl(DIALECT).bind_processor(DIALECT) for name in names),
-        {**constants, **{name: binds[name].effective_value for name in names if not binds[name].required}},
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,8 +142,9 @@ class Context:
     async def settle(self) -> None:
         """Commit the command under way (roll back a dry run); raise `Unavailable`."""
         if self._run is not None:
-            run, self._run = self._run, None
+            # Still ours meanwhile: whoever is cancelled here has it rolled back by `close`.
             await self._drop_reads()
+            run, self._run = self._run, None
             # Whether it was kept has to be known, even where nobody waits for the answer any more.
             await shield(run.settle())
 
@@ -170,9 +171,9 @@ class Context:
             await self._drop_reads()
         finally:
             self._end_turn()
-        if self._run is not None:
-            run, self._run = self._run, None
-            await run.abandon()
+            if self._run is not None:
+                run, self._run = self._run, None
+                await shield(run.abandon())
 
     def _end_turn(self) -> None:
         if self._has_turn:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Integer, Text, bindparam, literal, select
 
 from db.tables import OrderRow
 from planner.json_sql import json_object
-from planner.plans import Statement, rendered
+from planner.statement import Statement, rendered
 from planner.written import Joined, Made, Rows, Written
 from policies.bindings import StoredColumn, catalog
 from schema.build import build_schema
