@@ -28,7 +28,7 @@ from policies.bindings import catalog
 from resolvers.context import Context
 from server.answers import Response, Variables, failure, forbidden, told
 from server.documents import Documents, Prepared
-from server.planned import PlannedQueries, WritingExecutor
+from server.planned import Execution, PlannedQueries, WritingExecutor
 
 ResultT = TypeVar("ResultT")
 
@@ -61,8 +61,8 @@ class Executor:
         trace = context.trace
         ends_at = asyncio.get_running_loop().time() + self._max_seconds
         try:
-            response = await self._by_plan(prepared, operation, variables, context, ends_at)
-            return response or await self._interpreted(prepared, operation, variables, context, ends_at)
+            asked = Execution(prepared, operation, variables, context)
+            return await self._by_plan(asked, ends_at) or await self._interpreted(asked, ends_at)
         except EomsError as error:
             return {"data": None, **failure(error.code, error.message)}
         finally:
@@ -73,57 +73,43 @@ class Executor:
                 trace.reason = NOTHING_READ
             self.paths[trace.path if trace.reason is None else f"{trace.path}: {trace.reason}"] += 1
 
-    async def _by_plan(
-        self,
-        prepared: Prepared,
-        operation: OperationDefinitionNode,
-        variables: Variables,
-        context: Context,
-        ends_at: float,
-    ) -> Response | None:
+    async def _by_plan(self, asked: Execution, ends_at: float) -> Response | None:
         """Return the response of a query that can be planned, null for what has to be interpreted."""
-        planned, trace = self._planned, context.trace
+        planned, trace = self._planned, asked.context.trace
         if planned is None:
             trace.reason = PLANNER_OFF
             return None
         try:
-            if operation.operation is OperationType.MUTATION:
-                context.payloads = planned.payloads(prepared, operation, variables, context)
+            if asked.operation.operation is OperationType.MUTATION:
+                asked.context.payloads = planned.payloads(asked)
                 return None
-            response = await self._in_time(planned.respond(prepared, operation, variables, context), ends_at)
+            return await self._in_time(planned.respond(asked), ends_at)
         except Unplannable as reason:
             trace.path, trace.reason = "interpreted", str(reason)
             return None
-        return response
 
-    async def _interpreted(
-        self,
-        prepared: Prepared,
-        operation: OperationDefinitionNode,
-        variables: Variables,
-        context: Context,
-        ends_at: float,
-    ) -> Response:
+    async def _interpreted(self, asked: Execution, ends_at: float) -> Response:
         result = execute(
             self.schema,
-            prepared.document,
-            variable_values=dict(variables),
-            operation_name=operation.name.value if operation.name else None,
-            context_value=context,
+            asked.prepared.document,
+            variable_values=dict(asked.variables),
+            operation_name=asked.operation.name.value if asked.operation.name else None,
+            context_value=asked.context,
             max_coercion_errors=_ERRORS_TOLD,
             executor_class=WritingExecutor,
-            hide_suggestions=context.is_stranger,
+            hide_suggestions=asked.context.is_stranger,
         )
         executed = await self._in_time(result, ends_at) if isawaitable(result) else result
         assert isinstance(executed, ExecutionResult), "nothing is delivered incrementally"
         # What was read must not be told before what was done is kept.
-        await context.settle()
-        return self._response(prepared, operation, variables, context, executed)
+        await asked.context.settle()
+        return self._response(asked, executed)
 
     async def stream(
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> AsyncGenerator[Response]:
         """Execute a subscription and yield its responses until it ends."""
+        asked = Execution(prepared, operation, variables, context)
         try:
             source = subscribe(
                 self.schema,
@@ -136,12 +122,12 @@ class Executor:
             )
             opened = await source if isawaitable(source) else source
             if isinstance(opened, ExecutionResult):
-                yield self._response(prepared, operation, variables, context, opened)
+                yield self._response(asked, opened)
                 return
             async with aclosing(_closable(opened)) as results:
                 async for result in results:
                     await context.rest()
-                    yield self._response(prepared, operation, variables, context, result)
+                    yield self._response(asked, result)
         finally:
             await context.close()
 
@@ -156,17 +142,10 @@ class Executor:
         except TimeoutError as error:
             raise Unavailable("The operation takes too long; ask for less.", code="TIMEOUT") from error
 
-    def _response(
-        self,
-        prepared: Prepared,
-        operation: OperationDefinitionNode,
-        variables: Variables,
-        context: Context,
-        result: ExecutionResult,
-    ) -> Response:
-        errors = [told(error, context.facts.request_id) for error in result.errors or ()]
+    def _response(self, asked: Execution, result: ExecutionResult) -> Response:
+        errors = [told(error, asked.context.facts.request_id) for error in result.errors or ()]
         if result.data is not None:
-            errors += self._hidden(prepared, operation, variables, context)
+            errors += self._hidden(asked)
         # A request error has no data at all; an execution error has data, perhaps null (GraphQL, section 7.1).
         has_data = result.data is not None or any(error.path is not None for error in result.errors or ())
         if not has_data:
@@ -174,14 +153,15 @@ class Executor:
         response: Response = {"data": result.data}
         return response | ({"errors": errors} if errors else {})
 
-    def _hidden(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
-    ) -> list[Response]:
-        if context.viewer is None:
+    def _hidden(self, asked: Execution) -> list[Response]:
+        viewer = asked.context.viewer
+        if viewer is None:
             return []
-        policy = context.runtime.policies.of(context.viewer.shape)
-        paths = forbidden_paths(self.schema, operation, prepared.fragments, variables, policy, catalog)
-        return forbidden(paths)
+        policy = asked.context.runtime.policies.of(viewer.shape)
+        fragments = asked.prepared.fragments
+        return forbidden(
+            forbidden_paths(self.schema, asked.operation, fragments, asked.variables, policy, catalog)
+        )
 
 
 async def _closable(results: AsyncIterator[ExecutionResult]) -> AsyncGenerator[ExecutionResult]:

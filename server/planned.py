@@ -34,6 +34,16 @@ STATEMENT_FAILED = "its statement failed"
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An operation that is executed: what of a prepared document, with which values, for whom."""
+
+    prepared: Prepared
+    operation: OperationDefinitionNode
+    variables: Variables
+    context: Context
+
+
 @dataclass(frozen=True)
 class PlannedQueries:
     """Answers queries by their plans; statements that take longer than `slow_seconds` are logged."""
@@ -41,10 +51,9 @@ class PlannedQueries:
     plans: Plans
     slow_seconds: float
 
-    async def respond(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
-    ) -> Response:
+    async def respond(self, asked: Execution) -> Response:
         """Return the response of a query; raise `Unplannable` or `Unavailable`."""
+        operation, context = asked.operation, asked.context
         if operation.operation is not OperationType.QUERY:
             raise Unplannable(operation.operation.value)
         viewer = context.viewer
@@ -54,7 +63,7 @@ class PlannedQueries:
         began = time.perf_counter()
         policy = context.runtime.policies.of(viewer.shape)
         with logged_mistakes(context.facts.request_id):
-            ready = self.plans.ready(operation, prepared.fragments, variables, viewer, policy)
+            ready = self.plans.ready(operation, asked.prepared.fragments, asked.variables, viewer, policy)
         # What fails from here on, failed on this path, unless the interpreter can still answer.
         trace.path, trace.sql, trace.planned_seconds = "planned", ready.plan.statement.sql, ready.plan.seconds
         trace.took("plan", began)
@@ -67,15 +76,16 @@ class PlannedQueries:
         response: Response = {"data": orjson.Fragment(answered)}
         return response | ({"errors": forbidden(ready.forbidden)} if ready.forbidden else {})
 
-    def payloads(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
-    ) -> Payloads:
+    def payloads(self, asked: Execution) -> Payloads:
         """Return what plans the payloads of a mutation; raise `Unplannable`."""
-        if context.viewer is None:
+        context, viewer = asked.context, asked.context.viewer
+        if viewer is None:
             raise Unplannable(ANONYMOUS)
-        policy = context.runtime.policies.of(context.viewer.shape)
+        policy = context.runtime.policies.of(viewer.shape)
         with logged_mistakes(context.facts.request_id):
-            return self.plans.payloads(operation, prepared.fragments, variables, context.viewer, policy)
+            return self.plans.payloads(
+                asked.operation, asked.prepared.fragments, asked.variables, viewer, policy
+            )
 
     def tell_slow(self, context: Context) -> None:
         """Log the operation's statement where it was slow, with what failed or was cut off."""
