@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.applications import Starlette
 from starlette.responses import Response
 
@@ -68,11 +68,7 @@ _DRIVER: Sequence[Part] = tuple(
 _SQLALCHEMY: Sequence[Part] = tuple(
     Part("SQLAlchemy", owner, name)
     for owner, names in (
-        (
-            AsyncSession,
-            ("execute", "scalar", "scalars", "get_one", "flush", "commit", "close", "connection"),
-        ),
-        (AsyncConnection, ("execute", "exec_driver_sql", "commit", "close")),
+        (AsyncConnection, ("execute", "exec_driver_sql", "commit", "rollback", "close")),
         (AsyncEngine, ("connect",)),
     )
     for name in names

@@ -29,6 +29,7 @@ from graphql import (
 )
 
 from planner.cost import Cost, cost_of
+from planner.remembered import Remembered, characters_of
 from planner.tariff import OPERATION
 from policies.bindings import Catalog
 
@@ -52,7 +53,6 @@ class _Operation:
     """An operation, which is kept so that its identity stays its own, and its costs by the variables that count."""
 
     node: OperationDefinitionNode
-    characters: int
     counting: tuple[str, ...]
     costs: OrderedDict[_Key, Cost] = field(default_factory=OrderedDict[_Key, Cost])
 
@@ -63,8 +63,7 @@ class KnownCosts:
     def __init__(self, schema: GraphQLSchema, catalog: Catalog) -> None:
         self._schema = schema
         self._catalog = catalog
-        self._operations: OrderedDict[int, _Operation] = OrderedDict()
-        self._characters = 0
+        self._operations = Remembered[int, _Operation](OPERATIONS, CHARACTERS)
 
     # Any: variables are whatever JSON holds.
     def cost_of(
@@ -107,15 +106,9 @@ class KnownCosts:
         self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
     ) -> _Operation:
         known = self._operations.get(id(node))
-        if known is not None:
-            self._operations.move_to_end(id(node))
-            return known
-        known = _Operation(node, _length(node), tuple(_counting(node, fragments)))
-        self._operations[id(node)] = known
-        self._characters += known.characters
-        while len(self._operations) > OPERATIONS or self._characters > CHARACTERS:
-            _, forgotten = self._operations.popitem(last=False)
-            self._characters -= forgotten.characters
+        if known is None:
+            known = _Operation(node, tuple(_counting(node, fragments)))
+            self._operations.put(id(node), known, characters_of(node))
         return known
 
 
@@ -178,7 +171,3 @@ def _named(value: ValueNode) -> Iterator[str]:
 
 def _is_small(variables: Mapping[str, Any]) -> bool:
     return len(orjson.dumps(variables)) <= VARIABLE_BYTES
-
-
-def _length(node: OperationDefinitionNode) -> int:
-    return len(node.loc.source.body) if node.loc is not None else 0

@@ -38,6 +38,11 @@ COUNT: ColumnElement[int] = literal_column("count(*)", BigInteger())
 """How many rows an aggregate has."""
 
 
+def count_of(only: ColumnElement[bool] | None) -> ColumnElement[int]:
+    """Return how many rows an aggregate has, or those of them for which `only` holds."""
+    return COUNT if only is None else Written("count(*) FILTER (WHERE {})", [only], BigInteger())
+
+
 @dataclass(frozen=True)
 class Listed:
     """A list in its order, perhaps of rows that are reached from another."""
@@ -209,9 +214,7 @@ class _Page:
     @property
     def count(self) -> ColumnElement[Any]:
         """Return how many rows the page has."""
-        return (
-            COUNT if self.only is None else Written("count(*) FILTER (WHERE {})", [self.only], BigInteger())
-        )
+        return count_of(self.only)
 
     @property
     def cursor(self) -> ColumnElement[Any]:

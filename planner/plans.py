@@ -37,7 +37,7 @@ from planner.collecting import Collector, below
 from planner.finishing import Finisher, Tree, finished, tree_of
 from planner.json_sql import GAP
 from planner.parts import named_type, object_type
-from planner.remembered import Remembered
+from planner.remembered import Remembered, characters_of
 from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER, query_select, row_select
 from planner.selection import Path, forbidden_paths
 from planner.statement import Statement, rendered
@@ -318,7 +318,7 @@ class Plans:
 
 def _tree_weight(operation: OperationDefinitionNode) -> int:
     """Return about how many bytes the document's tree takes, which whoever keeps an operation keeps."""
-    return len(operation.loc.source.body) * _TREE_BYTES if operation.loc is not None else _TREE_BYTES
+    return characters_of(operation) * _TREE_BYTES
 
 
 def _coerced(

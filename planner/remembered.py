@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from graphql import OperationDefinitionNode
+
 KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
@@ -38,3 +40,8 @@ class Remembered(Generic[KeyT, ValueT]):
         while len(self._entries) > self._most or self._weight > self._heaviest:
             _, (_, dropped) = self._entries.popitem(last=False)
             self._weight -= dropped
+
+
+def characters_of(operation: OperationDefinitionNode) -> int:
+    """Return how long the text of an operation's document is: whoever keeps the operation keeps all of its tree."""
+    return len(operation.loc.source.body) if operation.loc is not None else 0

@@ -300,8 +300,7 @@ def _totals(
                 part = _group(builder, group_kind, builder.fields(group_kind, below(inner)), asked, rows)
             columns[f"m{index}"] = json_list(part.json, rows[_RANK], ~is_total)
             joins += part.joins
-            count = Written("count(*) FILTER (WHERE {})", [~is_total], BigInteger())
-            points += part.points.over(count, ~is_total)
+            points += part.points.over(lists.count_of(~is_total), ~is_total)
         elif name != "__typename":
             value = api_value(rows[_python_name(name)])
             columns[f"m{index}"] = first_of(value, rows[_RANK])
