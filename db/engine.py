@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,22 +63,30 @@ def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
             "server_settings": server_settings(limits),
         },
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_lost)
+    event.listen(engine.sync_engine, "checkout", _refusal_of_lost(limits.connect_seconds))
     return engine
 
 
 # Any: asyncpg says nothing of its types.
-def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
-    """Have a connection replaced that was lost while nobody used it.
+def _refusal_of_lost(answer_seconds: float) -> Callable[[Any, object, object], None]:
+    """Return what has a connection replaced that was lost while nobody used it, or whose server is silent.
 
     A statement outside of a transaction is one round trip. SQLAlchemy's own question (`pool_pre_ping`) takes
     three: it is asked in a transaction, and prepared.
     """
-    try:
-        connection.run_async(_answer)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        raise DisconnectionError from error
 
+    async def answer(driver: Any) -> None:
+        try:
+            await driver.execute("SELECT 1", timeout=answer_seconds)
+        except TimeoutError:
+            # SQLAlchemy would wait for a server that is frozen to say good-bye.
+            driver.terminate()
+            raise
 
-async def _answer(driver: Any) -> None:
-    await driver.execute("SELECT 1")
+    def refuse(connection: Any, _record: object, _proxy: object) -> None:
+        try:
+            connection.run_async(answer)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise DisconnectionError from error
+
+    return refuse
