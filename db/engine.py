@@ -67,9 +67,14 @@ def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
     return engine
 
 
+_WAS_USED = "eoms_was_used"
+
+
 # Any: asyncpg says nothing of its types.
-def _refusal_of_lost(answer_seconds: float) -> Callable[[Any, object, object], None]:
+def _refusal_of_lost(answer_seconds: float) -> Callable[[Any, Any, object], None]:
     """Return what has a connection replaced that was lost while nobody used it, or whose server is silent.
+
+    One that was just made isn't asked: SQLAlchemy replaces twice, and then raises what is no error of a database.
 
     A statement outside of a transaction is one round trip. SQLAlchemy's own question (`pool_pre_ping`) takes
     three: it is asked in a transaction, and prepared.
@@ -83,7 +88,11 @@ def _refusal_of_lost(answer_seconds: float) -> Callable[[Any, object, object], N
             driver.terminate()
             raise
 
-    def refuse(connection: Any, _record: object, _proxy: object) -> None:
+    def refuse(connection: Any, record: Any, _proxy: object) -> None:
+        # Emptied whenever the connection is replaced.
+        if _WAS_USED not in record.info:
+            record.info[_WAS_USED] = True
+            return
         try:
             connection.run_async(answer)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:

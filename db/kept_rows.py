@@ -61,7 +61,6 @@ class KeptTable(Generic[RowT]):
     """A table whose rows are read and written so."""
 
     def __init__(self, kind: type[RowT]) -> None:
-        self.kind = kind
         self.table = cast("Table", kind.__table__)
         self._names = tuple(column.key for column in self.table.c)
         self._manager = class_mapper(kind).class_manager

@@ -9,7 +9,6 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar, cast
-from uuid import UUID
 
 from sqlalchemy import Executable, RowMapping
 
@@ -62,8 +61,3 @@ class Reads:
         """End the snapshot; what is asked from now on is cancelled."""
         self._is_closed = True
         await self.session.close()
-
-
-def uuids(keys: Sequence[UUID]) -> list[UUID]:
-    """Return keys as the list that an array parameter takes."""
-    return list(keys)

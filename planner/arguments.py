@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from graphql import (
     FieldNode,
+    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLField,
@@ -195,14 +196,27 @@ def _names_in(*nodes: Any) -> set[str]:
     return found.names
 
 
-def deciding_variables(*nodes: Any) -> tuple[str, ...]:
-    """Return the variables that @skip and @include look at, in the operation and its fragments."""
+def deciding_variables(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> tuple[str, ...]:
+    """Return the variables that @skip and @include look at, in the operation and the fragments that it spreads.
+
+    In a fragment that only another operation spreads, the same name may be a variable of any type.
+    """
     found: set[str] = set()
+    waiting: list[Any] = [operation]
+    spread: set[str] = set()
 
     class Directives(Visitor):
         def enter_directive(self, node: Any, *_: Any) -> None:
             found.update(_names_in(*node.arguments or ()))
 
-    for node in nodes:
-        visit(node, Directives())
+        def enter_fragment_spread(self, node: Any, *_: Any) -> None:
+            name: str = node.name.value
+            if name not in spread:
+                spread.add(name)
+                waiting.append(fragments[name])
+
+    while waiting:
+        visit(waiting.pop(), Directives())
     return tuple(sorted(found))

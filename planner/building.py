@@ -62,8 +62,8 @@ from policies.compiler import Policy
 KEY = "_key"
 """The label of a row's own id, unmasked: for joins, never for an answer."""
 
-_FIELDS_LIMIT = 2_000
-"""How many fields a statement has at most, each fragment counted where it is spread."""
+FIELDS_LIMIT = 2_000
+"""How many fields a statement has at most, each fragment counted where it is spread and each type that an object may be of."""
 
 
 @dataclass
@@ -195,8 +195,8 @@ class Builder:
     def object(self, kind: GraphQLObjectType, fields: Fields, row: Rows) -> Part:
         """Return the object that a row of its type makes; raise `Unplannable` where the statement becomes too long."""
         self._fields += len(fields)
-        if self._fields > _FIELDS_LIMIT:
-            raise Unplannable(f"more than {_FIELDS_LIMIT} fields")
+        if self._fields > FIELDS_LIMIT:
+            raise Unplannable(f"more than {FIELDS_LIMIT} fields")
         binding = self.catalog.types[kind.name]
         members: dict[str, Json] = {}
         joins: list[Rows] = []

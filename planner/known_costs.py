@@ -29,7 +29,8 @@ from graphql import (
 )
 
 from planner.cost import Cost, cost_of
-from planner.remembered import Remembered, characters_of
+from planner.remembered import Remembered
+from planner.size import characters_of
 from planner.tariff import OPERATION
 from policies.bindings import Catalog
 

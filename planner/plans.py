@@ -1,13 +1,14 @@
 """Which statement answers this query? Compiled once for each document, viewer shape and shape of its arguments.
 
 A plan holds no value of anybody's: ids, cursors, filters and page sizes are parameters, filled for each request
-(`Plans.ready`). What can't be planned raises `Unplannable` with the reason, and is the interpreter's.
+(`planner.plan`). What can't be planned raises `Unplannable` with the reason, and is the interpreter's.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -17,13 +18,12 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
 from domain.errors import MalformedRequest
-from loaders.cursors import SortKey
 from planner.arguments import (
-    Asked,
     Asking,
     Site,
     Sites,
@@ -32,24 +32,20 @@ from planner.arguments import (
     deciding_variables,
     parameter_values,
 )
-from planner.building import Builder
+from planner.building import FIELDS_LIMIT, Builder
 from planner.collecting import Collector, below
-from planner.finishing import Finisher, Tree, finished, tree_of
-from planner.json_sql import GAP
+from planner.finishing import tree_of
 from planner.parts import named_type, object_type
-from planner.remembered import Remembered, characters_of
-from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER, query_select, row_select
-from planner.selection import Path, forbidden_paths
-from planner.statement import Statement, rendered
+from planner.plan import NoPlan, Outline, Plan, Ready, Shaped, Sought, values_of
+from planner.remembered import Remembered
+from planner.roots import query_select, row_select
+from planner.selection import forbidden_paths
+from planner.size import characters_of, fields_of
+from planner.statement import rendered
 from planner.tariff import Tariff
 from policies.bindings import AnySelect, Catalog
 from policies.compiler import Policy
 from policies.viewer import Viewer
-
-_GAP = GAP.encode()
-
-_Shaped = tuple[Asked, Hashable]
-"""What is asked at a site, and its shape."""
 
 _Make = Callable[[Builder], AnySelect]
 
@@ -59,67 +55,15 @@ _TREE_BYTES = 40
 
 @dataclass(frozen=True, slots=True)
 class PlanBounds:
-    """How much is remembered: outlines of operations, plans, and what either of them weigh together, in bytes.
+    """How much is remembered: operations, outlines of them, plans, and what each of these may weigh together, in bytes.
 
     What several have in common is counted for each, so that they weigh less than that.
     """
 
+    operations: int = 2_000
     outlines: int = 2_000
     plans: int = 2_000
     weight: int = 200_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """What of an operation depends on nothing but viewer shape and the variables of its directives."""
-
-    operation: OperationDefinitionNode
-    collector: Collector
-    policy: Policy
-    sites: tuple[Site, ...]
-    asked_once: tuple[_Shaped | None, ...]
-    """For each site what is asked there and its shape; null where variables say it for each request."""
-
-    forbidden: Sequence[Path]
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A statement that answers a query for every viewer of a shape."""
-
-    outline: Outline
-    """Kept with its plan, whose key has its id: an id alone could be another's later."""
-
-    statement: Statement
-    filled: Sequence[tuple[int, Site, Sequence[SortKey]]]
-    """The sites, by their index, whose parameters each request fills anew, with the order of their list."""
-
-    tree: Tree
-    finishers: Sequence[Finisher]
-    keys: tuple[str, ...]
-    """For a payload the response keys at which its object stands."""
-
-    seconds: float
-    """How long it took to make it."""
-
-    def answer(self, data: bytes, viewer: Viewer, *at: str) -> bytes:
-        """Return the response's data, or what of it stands at a key; raise `Unplannable` where null is that may not be."""
-        if _GAP in data:
-            raise Unplannable("null stands where the schema has none")
-        tree = self.tree
-        for key in at:
-            tree = tree.get(key, {})
-        return finished(data, tree, self.finishers, viewer) if tree else data
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A plan with the values of one request."""
-
-    plan: Plan
-    arguments: Sequence[Any]
-    forbidden: Sequence[Path]
-    """Response paths of fields that this viewer can see on no row."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +72,13 @@ class Payloads:
 
     plans: Plans
     outline: Outline
-    asked: Sequence[_Shaped]
+    asked: Sequence[Shaped]
     viewer: Viewer
 
     def ready(self, root_key: str, type_name: str, key: UUID) -> Ready:
         """Return the plan of the object with this id in the payload at `root_key`; raise `Unplannable`."""
         plan = self.plans.payload(self.outline, self.asked, root_key, type_name)
-        values = _values(plan, self.asked, self.viewer)
+        values = values_of(plan, self.asked, self.viewer)
         return Ready(plan, plan.statement.arguments({**values, "key": key}), self.outline.forbidden)
 
 
@@ -160,42 +104,45 @@ class Plans:
 
     def __post_init__(self) -> None:
         self._tariff = Tariff(self.schema, self.catalog)
-        most, weight = self.bounds.outlines, self.bounds.weight
-        self._outlines = Remembered[Hashable, Outline](most, weight)
-        self._plans = Remembered[Hashable, Plan](self.bounds.plans, weight)
-        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](most, weight)
+        bounds = self.bounds
+        self._outlines = Remembered[Hashable, Outline](bounds.outlines, bounds.weight)
+        self._plans = Remembered[Hashable, Plan | NoPlan](bounds.plans, bounds.weight)
+        self._deciding = Remembered[int, tuple[OperationDefinitionNode, tuple[str, ...]]](
+            bounds.operations, bounds.weight
+        )
 
     def __len__(self) -> int:
         """Return how many plans are remembered."""
         return len(self._plans)
 
-    def ready(
+    def sought(
         self,
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Mapping[str, Any],
-        viewer: Viewer,
         policy: Policy,
-    ) -> Ready:
-        """Return the plan of a validated query for a viewer, with his values; raise `Unplannable`."""
+    ) -> Sought:
+        """Return what a validated operation asks for viewers of a shape; raise `Unplannable`."""
         outline, asked = self._asked(operation, fragments, variables, policy)
-        plan = self._plan(outline, asked, (), lambda builder: query_select(builder, operation))
-        values = _values(plan, asked, viewer)
+        is_known = all(_key(outline, asked, place) in self._plans for place in outline.places)
+        return Sought(outline, asked, 0 if is_known else outline.points)
+
+    def ready(self, sought: Sought, viewer: Viewer) -> Ready:
+        """Return the plan of a query for a viewer, with his values; raise `Unplannable`."""
+        outline, asked = sought.outline, sought.asked
+        plan = self._plan(outline, asked, (), lambda builder: query_select(builder, outline.operation))
+        values = values_of(plan, asked, viewer)
         return Ready(plan, plan.statement.arguments(values), outline.forbidden)
 
-    def payloads(
-        self,
-        operation: OperationDefinitionNode,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Mapping[str, Any],
-        viewer: Viewer,
-        policy: Policy,
-    ) -> Payloads:
-        """Return what plans the payloads of a validated mutation; raise `Unplannable`."""
-        outline, asked = self._asked(operation, fragments, variables, policy)
-        return Payloads(self, outline, asked, viewer)
+    def payloads(self, sought: Sought, viewer: Viewer) -> Payloads:
+        """Return what plans the payloads of a mutation; the plans are made here, and not while a command holds its locks."""
+        if sought.points:
+            for root_key, type_name in sought.outline.places:
+                with suppress(Unplannable):
+                    self.payload(sought.outline, sought.asked, root_key, type_name)
+        return Payloads(self, sought.outline, sought.asked, viewer)
 
-    def payload(self, outline: Outline, asked: Sequence[_Shaped], root_key: str, type_name: str) -> Plan:
+    def payload(self, outline: Outline, asked: Sequence[Shaped], root_key: str, type_name: str) -> Plan:
         """Return the plan of what is asked of the object of a mutation's field."""
         root = self.schema.mutation_type
         assert root is not None, "the schema has mutations"
@@ -220,7 +167,7 @@ class Plans:
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Mapping[str, Any],
         policy: Policy,
-    ) -> tuple[Outline, list[_Shaped]]:
+    ) -> tuple[Outline, list[Shaped]]:
         coerced = _coerced(self.schema, operation, variables)
         try:
             outline = self._outline(operation, fragments, variables, coerced, policy)
@@ -231,16 +178,24 @@ class Plans:
             for site, once in zip(outline.sites, outline.asked_once, strict=True)
         ]
 
-    def _shaped(self, site: Site, variables: VariableValues) -> _Shaped:
+    def _shaped(self, site: Site, variables: VariableValues) -> Shaped:
         asked = site.asked(variables, self.largest_page)
         return asked, asked.shape
 
-    def _plan(self, outline: Outline, asked: Sequence[_Shaped], place: tuple[str, ...], make: _Make) -> Plan:
-        key = (id(outline), place, *(shape for _, shape in asked))
+    def _plan(self, outline: Outline, asked: Sequence[Shaped], place: tuple[str, ...], make: _Make) -> Plan:
+        key = _key(outline, asked, place)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._made(outline, asked, make)
-            self._plans.put(key, plan, len(plan.statement.sql) + _tree_weight(outline.operation))
+            weight = _tree_weight(outline.operation)
+            _check_values(asked)
+            try:
+                plan = self._made(outline, asked, make)
+            except Unplannable as refusal:
+                self._plans.put(key, NoPlan(outline, str(refusal)), weight)
+                raise
+            self._plans.put(key, plan, len(plan.statement.sql) + weight)
+        elif isinstance(plan, NoPlan):
+            raise plan.refusal
         else:
             self.counts.found += 1
         return plan
@@ -255,7 +210,7 @@ class Plans:
     ) -> Outline:
         known = self._deciding.get(id(operation))
         if known is None:
-            known = operation, deciding_variables(operation, *fragments.values())
+            known = operation, deciding_variables(operation, fragments)
             self._deciding.put(id(operation), known, _tree_weight(operation))
         decided = tuple(coerced.coerced.get(name) for name in known[1])
         key = (id(operation), id(policy), decided)
@@ -273,6 +228,9 @@ class Plans:
         variables: Mapping[str, Any],
         policy: Policy,
     ) -> Outline:
+        fields = fields_of(operation, collector)
+        if fields > FIELDS_LIMIT:
+            raise Unplannable(f"more than {FIELDS_LIMIT} fields")
         sites = Sites(collector, self.catalog, self.questions).of(operation)
         nothing = VariableValues({}, {})
         return Outline(
@@ -282,9 +240,25 @@ class Plans:
             sites,
             tuple(None if site.has_variables else self._shaped(site, nothing) for site in sites),
             forbidden_paths(self.schema, operation, collector.fragments, variables, policy, self.catalog),
+            tuple(self._places(operation, collector)),
+            fields,
         )
 
-    def _made(self, outline: Outline, asked: Sequence[_Shaped], make: _Make) -> Plan:
+    def _places(self, operation: OperationDefinitionNode, collector: Collector) -> Iterator[tuple[str, ...]]:
+        root = self.schema.mutation_type
+        if operation.operation is not OperationType.MUTATION or root is None:
+            yield ()
+            return
+        for key, nodes in collector.fields(root, [operation.selection_set]).items():
+            if nodes[0].name.value not in root.fields:
+                continue
+            kind = object_type(root.fields[nodes[0].name.value])
+            for inner in collector.fields(kind, below(nodes)).values():
+                held = kind.fields.get(inner[0].name.value)
+                if held is not None and named_type(held).name in self.catalog.types:
+                    yield key, named_type(held).name
+
+    def _made(self, outline: Outline, asked: Sequence[Shaped], make: _Make) -> Plan:
         began = time.perf_counter()
         builder = Builder(
             outline.collector,
@@ -295,8 +269,6 @@ class Plans:
             self.largest_page,
         )
         try:
-            for each, _ in asked:
-                check_values(each)
             statement = rendered(make(builder), _constants(outline, builder))
         except RecursionError as error:
             raise Unplannable("nested too deeply") from error
@@ -314,6 +286,18 @@ class Plans:
         ]
         tree = tree_of(builder.finished_paths)
         return Plan(outline, statement, filled, tree, builder.finishers, builder.keys, seconds)
+
+
+def _key(outline: Outline, asked: Sequence[Shaped], place: tuple[str, ...]) -> Hashable:
+    return id(outline), place, *(shape for _, shape in asked)
+
+
+def _check_values(asked: Sequence[Shaped]) -> None:
+    try:
+        for each, _ in asked:
+            check_values(each)
+    except MalformedRequest as error:
+        raise Unplannable("an argument can't be taken") from error
 
 
 def _tree_weight(operation: OperationDefinitionNode) -> int:
@@ -350,18 +334,4 @@ def _constants(outline: Outline, builder: Builder) -> dict[str, object]:
     for site, once in zip(outline.sites, outline.asked_once, strict=True):
         if once is not None and id(site.node) in builder.used:
             found |= parameter_values(once[0], site.prefix, builder.orders.get(id(site.node), ()))
-    return found
-
-
-def _values(plan: Plan, asked: Sequence[_Shaped], viewer: Viewer) -> dict[str, Any]:
-    found: dict[str, Any] = dict(viewer.parameters)
-    if ROLES_PARAMETER in plan.statement.names:
-        grants = viewer.sorted_grants
-        found[ROLES_PARAMETER] = [grant.role.name for grant in grants]
-        found[ROLE_PROJECTS_PARAMETER] = [grant.project_id for grant in grants]
-    try:
-        for index, site, keys in plan.filled:
-            found.update(parameter_values(asked[index][0], site.prefix, keys))
-    except MalformedRequest as error:
-        raise Unplannable("an argument can't be taken") from error
     return found

@@ -6,8 +6,6 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from graphql import OperationDefinitionNode
-
 KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
@@ -24,6 +22,10 @@ class Remembered(Generic[KeyT, ValueT]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: KeyT) -> bool:
+        """Return whether something is remembered under a key; asking is no use of it."""
+        return key in self._entries
+
     def get(self, key: KeyT) -> ValueT | None:
         """Return what is remembered under a key, null for nothing."""
         entry = self._entries.get(key)
@@ -32,7 +34,7 @@ class Remembered(Generic[KeyT, ValueT]):
         self._entries.move_to_end(key)
         return entry[0]
 
-    def put(self, key: KeyT, value: ValueT, weight: int = 1) -> None:
+    def put(self, key: KeyT, value: ValueT, weight: int) -> None:
         """Remember a value under a key that has none."""
         assert key not in self._entries, "what is remembered is not made again"
         self._entries[key] = value, weight
@@ -40,8 +42,3 @@ class Remembered(Generic[KeyT, ValueT]):
         while len(self._entries) > self._most or self._weight > self._heaviest:
             _, (_, dropped) = self._entries.popitem(last=False)
             self._weight -= dropped
-
-
-def characters_of(operation: OperationDefinitionNode) -> int:
-    """Return how long the text of an operation's document is: whoever keeps the operation keeps all of its tree."""
-    return len(operation.loc.source.body) if operation.loc is not None else 0

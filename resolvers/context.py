@@ -20,6 +20,7 @@ from db.events import Origin
 from db.sessions import ReadSession
 from domain.errors import Unauthenticated
 from loaders.reads import Reads
+from planner.plan import Sought
 from planner.plans import Payloads
 from policies.compiler import Policies
 from policies.grants import Grants
@@ -86,6 +87,9 @@ class Context:
         self.trace = Trace()
         self.points = 0
         """What the database has counted of what the answer cost."""
+
+        self.sought: Sought | None = None
+        """What is asked, where a plan is looked for before the operation is paid."""
 
         self.payloads: Payloads | None = None
         """Plans of what a mutation's commands answer; without them the answer is read by loaders."""

@@ -14,7 +14,7 @@ from domain.errors import Refusal
 from loaders.records import Record, WrittenRecord
 from loaders.rows import row_by_key
 from planner.arguments import Unplannable
-from planner.plans import Ready
+from planner.plan import Ready
 from resolvers.context import Context, Info
 from resolvers.plan_mistakes import logged_mistakes
 

@@ -54,6 +54,15 @@ class Executor:
         self._max_seconds = max_seconds
         self._planned = planned
 
+    def planning_points(self, asked: Execution) -> int:
+        """Return what has to be paid for making the plans of a query or mutation, nothing where they are known."""
+        if self._planned is None:
+            return 0
+        try:
+            return self._planned.sought(asked).points
+        except Unplannable:
+            return 0
+
     async def respond(
         self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
     ) -> Response:

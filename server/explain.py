@@ -25,11 +25,10 @@ from db.limits import PoolLimits
 from db.statements import StatementFailed
 from domain.errors import EomsError, InvalidInput, NotFound
 from planner.arguments import Unplannable
-from planner.collecting import below
 from planner.cost import Cost
 from planner.known_costs import KnownCosts
-from planner.parts import named_type, object_type
-from planner.plans import Payloads, Plans, Ready
+from planner.plan import Ready
+from planner.plans import Payloads, Plans
 from planner.selection import forbidden_paths
 from policies.bindings import catalog
 from policies.compiler import Policies
@@ -243,12 +242,12 @@ class _Explainer:
             return
         plans = Plans(self._schema, catalog, questions(build_schema()), self._settings.max_page_size)
         policy = self._policies.of(viewer.shape)
-        asked = operation, prepared.fragments, question.variables, viewer, policy
+        asked = operation, prepared.fragments, question.variables, policy
         if operation.operation is OperationType.QUERY:
-            yield None, *_timed(lambda: plans.ready(*asked))
+            yield None, *_timed(lambda: plans.ready(plans.sought(*asked), viewer))
             return
         try:
-            payloads = plans.payloads(*asked)
+            payloads = plans.payloads(plans.sought(*asked), viewer)
         except Unplannable as error:
             yield None, str(error), 0
             return
@@ -261,16 +260,8 @@ class _Explainer:
         mutation = self._schema.mutation_type
         assert mutation is not None, "the schema has mutations"
         collector = payloads.outline.collector
-        for key, nodes in collector.fields(mutation, [operation.selection_set]).items():
-            name = nodes[0].name.value
-            if name not in mutation.fields:
-                yield key, NOTHING_READ, 0
-                continue
-            payload = object_type(mutation.fields[name])
-            asked = collector.fields(payload, below(nodes)).values()
-            selected = [each[0].name.value for each in asked]
-            held = {named_type(payload.fields[each]).name for each in selected if each in payload.fields}
-            objects = sorted(held & catalog.types.keys())
+        for key in collector.fields(mutation, [operation.selection_set]):
+            objects = sorted({type_name for at, type_name in payloads.outline.places if at == key})
             if not objects:
                 yield key, NOTHING_READ, 0
             for type_name in objects:

@@ -34,6 +34,7 @@ from server.debugging import TOTAL, plan_extension
 from server.documents import Prepared
 from server.execution import Executor
 from server.metrics import Metrics
+from server.planned import Execution
 from server.rate_headers import cost_extension
 from server.registry import Registry
 
@@ -169,7 +170,12 @@ class FrontDoor:
             self._metrics.refused(refusal.code)
             refusal.taken = paid or await self._taken(key, _REFUSAL_POINTS)
             raise
-        taken = await self._taken(key, cost.points)
+        planning = 0
+        if operation.operation is not OperationType.SUBSCRIPTION:
+            planning = self._executor.planning_points(
+                Execution(prepared, operation, asked.variables, context)
+            )
+        taken = await self._taken(key, cost.points + planning)
         await self._remembered(found, context)
         return Admitted(asked, prepared, operation, cost, key, taken, found.registered_hash is not None)
 

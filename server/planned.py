@@ -19,8 +19,10 @@ from graphql.pyutils import Path
 from db.statements import StatementFailed
 from loaders.records import WrittenRecord
 from planner.arguments import Unplannable
-from planner.plans import Payloads, Plans, Ready
+from planner.plan import Ready, Sought
+from planner.plans import Payloads, Plans
 from planner.roots import DATA, POINTS
+from policies.viewer import Viewer
 from resolvers.context import Context
 from resolvers.plan_mistakes import logged_mistakes
 from server.answers import Response, Variables, forbidden
@@ -51,19 +53,27 @@ class PlannedQueries:
     plans: Plans
     slow_seconds: float
 
+    def sought(self, asked: Execution) -> Sought:
+        """Return what an operation asks, looked up once; raise `Unplannable`."""
+        context = asked.context
+        if context.sought is None:
+            policy = context.runtime.policies.of(_viewer(context).shape)
+            with logged_mistakes(context.facts.request_id):
+                context.sought = self.plans.sought(
+                    asked.operation, asked.prepared.fragments, asked.variables, policy
+                )
+        return context.sought
+
     async def respond(self, asked: Execution) -> Response:
         """Return the response of a query; raise `Unplannable` or `Unavailable`."""
         operation, context = asked.operation, asked.context
         if operation.operation is not OperationType.QUERY:
             raise Unplannable(operation.operation.value)
-        viewer = context.viewer
-        if viewer is None:
-            raise Unplannable(ANONYMOUS)
+        viewer, sought = _viewer(context), self.sought(asked)
         trace = context.trace
         began = time.perf_counter()
-        policy = context.runtime.policies.of(viewer.shape)
         with logged_mistakes(context.facts.request_id):
-            ready = self.plans.ready(operation, asked.prepared.fragments, asked.variables, viewer, policy)
+            ready = self.plans.ready(sought, viewer)
         # What fails from here on, failed on this path, unless the interpreter can still answer.
         trace.path, trace.sql, trace.planned_seconds = "planned", ready.plan.statement.sql, ready.plan.seconds
         trace.took("plan", began)
@@ -78,14 +88,9 @@ class PlannedQueries:
 
     def payloads(self, asked: Execution) -> Payloads:
         """Return what plans the payloads of a mutation; raise `Unplannable`."""
-        context, viewer = asked.context, asked.context.viewer
-        if viewer is None:
-            raise Unplannable(ANONYMOUS)
-        policy = context.runtime.policies.of(viewer.shape)
-        with logged_mistakes(context.facts.request_id):
-            return self.plans.payloads(
-                asked.operation, asked.prepared.fragments, asked.variables, viewer, policy
-            )
+        sought = self.sought(asked)
+        with logged_mistakes(asked.context.facts.request_id):
+            return self.plans.payloads(sought, _viewer(asked.context))
 
     def tell_slow(self, context: Context) -> None:
         """Log the operation's statement where it was slow, with what failed or was cut off."""
@@ -99,6 +104,12 @@ class PlannedQueries:
                 planned_seconds=round(trace.planned_seconds, 3),
                 sql=trace.sql,
             )
+
+
+def _viewer(context: Context) -> Viewer:
+    if context.viewer is None:
+        raise Unplannable(ANONYMOUS)
+    return context.viewer
 
 
 async def _read(ready: Ready, context: Context) -> tuple[bytes, int]:

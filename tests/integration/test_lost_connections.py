@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -16,9 +17,13 @@ from sqlalchemy.pool import NullPool
 
 from db.engine import Database, open_database
 from db.limits import PoolLimits
+from db.sessions import ReadSession
+from domain.errors import Unavailable
 from tests.integration.live_stores import eventually
 
 SOCKET = ".s.PGSQL.5432"
+READY = b"Z\x00\x00\x00\x05I"
+"""ReadyForQuery, outside of a transaction (PostgreSQL, section 54.7)."""
 
 
 class HalfOpenLines:
@@ -26,6 +31,7 @@ class HalfOpenLines:
 
     def __init__(self, server: Path) -> None:
         self.opened = 0
+        self.answers: int | None = None
         self.left_by_server = 0
         self._server = server
         self._open: list[asyncio.StreamWriter] = []
@@ -37,8 +43,20 @@ class HalfOpenLines:
         self._open += [writer, server_writer]
         async with asyncio.TaskGroup() as carrying:
             carrying.create_task(_carried(reader, server_writer))
-            await _carried(server_reader, writer)
+            await self._carried_back(server_reader, writer)
             self.left_by_server += 1
+
+    async def _carried_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry what the server says, where lines have so many answers only until then."""
+        answered = 0
+        while content := await reader.read(65_536):
+            with suppress(ConnectionError):
+                writer.write(content)
+                await writer.drain()
+            answered += content.count(READY)
+            if self.answers is not None and answered >= self.answers:
+                writer.close()
+                return
 
     def close(self) -> None:
         for writer in self._open:
@@ -106,3 +124,25 @@ async def test_transaction_begins_on_another_line(line: Line) -> None:
     async with line.database.write.begin() as connection:
         found = (await connection.execute(text("SELECT 7"))).scalar_one()
     assert (found, line.lines.opened) == (7, 2)
+
+
+@pytest.mark.parametrize("answers", range(1, 7))
+@pytest.mark.parametrize("of", ["write", "read", "statements"])
+async def test_line_that_is_cut_after_so_many_answers_is_told_as_unavailable(
+    line: Line, of: str, answers: int
+) -> None:
+    """The first answer is that to signing in, and some statements are done before the last; nothing else is raised."""
+    line.lines.answers = answers
+    with suppress(Unavailable) if answers > 1 else pytest.raises(Unavailable):
+        await asyncio.wait_for(selected(line.database, of), 10)
+
+
+async def selected(database: Database, of: str) -> None:
+    if of == "statements":
+        await database.statements.row("SELECT 1", ())
+        return
+    session = ReadSession(database.read if of == "read" else database.write)
+    try:
+        await session.fetch(text("SELECT 1"), {})
+    finally:
+        await session.close()

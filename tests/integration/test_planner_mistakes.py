@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.order import OrderState
-from planner.plans import Payloads, Plan, Plans
+from planner.plan import Plan
+from planner.plans import Payloads, Plans
 from tests.api import Api
 from tests.integration.order_world import order_in
 from tests.integration.plan_world import paths_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 GRAPHQL_JSON = "application/graphql-response+json"
 POINTS, RATE, MOST = 1_000, 1, 300
 BOARD = "{ orders(first: 20) { totalCount nodes { id project { code } } } }"
+ORDERS = "query ($f: OrderFilter) { orders(first: 1, filter: $f) { totalCount nodes { number title } } }"
+HOLD = """mutation ($i: OrderActionInput!, $first: Int, $last: Int) {
+  orderHold(input: $i) { order { lines(first: $first, last: $last) { nodes { uom } } } errors { code } }
+}"""
 BOARD_POINTS = 1 + 10 + 20 * 2
+BOARD_FIELDS = 6
+"""What making its plan costs, once for each shape of a viewer."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,6 +45,11 @@ async def post(api: Api, document: str, who: str | None, **headers: str) -> http
     )
 
 
+def left(header: str) -> int:
+    """Return the points that a `RateLimit` header names."""
+    return int(header.partition(";r=")[2].partition(";")[0])
+
+
 def codes(response: httpx.Response) -> list[str]:
     return [error["extensions"]["code"] for error in response.json().get("errors", [])]
 
@@ -49,7 +61,7 @@ async def test_answer_says_what_was_asked_for_and_what_it_used(poor: Api) -> Non
     cost = response.json()["extensions"]["cost"]
     assert (cost["requested"], cost["restoreRate"]) == (BOARD_POINTS, RATE)
     assert cost["actual"] == 1 + 10 + 20 * 2
-    assert cost["remaining"] == POINTS - cost["actual"]
+    assert cost["remaining"] == POINTS - cost["actual"] - BOARD_FIELDS
 
 
 async def test_operation_whose_variables_do_not_fit_costs_its_start_known_or_not(poor: Api) -> None:
@@ -71,14 +83,16 @@ async def test_what_was_not_used_comes_back(poor: Api) -> None:
     first = (await post(poor, empty, "finance")).json()["extensions"]["cost"]
     assert (first["requested"], first["actual"]) == (101, 1)
     second = (await post(poor, "{ __typename }", "finance")).json()["extensions"]["cost"]
-    assert second["remaining"] in {POINTS - 1 - 1, POINTS - 1 - 1 + RATE}
+    # Making their plans costs as much as they have fields: three and one.
+    expected = POINTS - (1 + 3) - (1 + 1)
+    assert second["remaining"] in {expected, expected + RATE}
 
 
 async def test_headers_say_what_is_left(poor: Api) -> None:
     await post(poor, "{ __typename }", "engineer")
     response = await post(poor, "{ __typename }", "auditor")
     assert response.headers["ratelimit-policy"] == f'"points";q={POINTS};w={POINTS // RATE}'
-    assert response.headers["ratelimit"] == f'"points";r={POINTS - 1};t=1'
+    assert response.headers["ratelimit"] == f'"points";r={POINTS - 2};t=2'
 
 
 @pytest.mark.parametrize(("first", "expected"), [(99, []), (100, ["TOO_COSTLY"])])
@@ -120,12 +134,35 @@ async def test_new_text_is_paid_for_before_it_is_read(poor: Api) -> None:
     text = "{ __typename }" + "#" * 206
     first = (await post(poor, text, "buyer")).json()["extensions"]["cost"]
     second = (await post(poor, text, "buyer")).json()["extensions"]["cost"]
-    assert (first["remaining"], second["remaining"] - first["remaining"]) == (POINTS - 10 - 11 - 1, -1)
+    assert (first["remaining"], second["remaining"] - first["remaining"]) == (POINTS - 10 - 11 - 1 - 1, -1)
     await asyncio.gather(*(post(poor, f"{{ a{nth} }}", "buyer") for nth in range(100)))
     documents = executor_of(poor).documents
     refused = await post(poor, "{ never: __typename }", "buyer")
     assert (refused.status_code, codes(refused)) == (429, ["RATE_LIMITED"])
     assert not documents.knows("{ never: __typename }", is_stranger=False)
+
+
+@pytest.mark.parametrize("kind", ["query", "mutation"])
+async def test_making_a_plan_is_paid_for_and_finding_it_is_not(poor: Api, kind: str) -> None:
+    """Five and seven fields; what differs is which arguments are given, so that each is a plan of its own."""
+    nothing = {"id": "Order:0198c5f2-0000-7000-8000-000000000000"}
+    text, points, some, other = (
+        (ORDERS, 5, {"f": {"search": "E"}}, {"f": {"priorities": ["RUSH"]}})
+        if kind == "query"
+        else (HOLD, 7, {"i": nothing, "first": 1}, {"i": nothing, "last": 1})
+    )
+    headers = {"Authorization": f"Bearer {await poor.token('director')}", "Accept": GRAPHQL_JSON}
+
+    async def spent(variables: dict[str, Any]) -> int:
+        before = left((await post(poor, "{ __typename }", "director")).headers["ratelimit"])
+        body = {"query": text, "variables": variables}
+        answer = await poor.client.post("/graphql", json=body, headers=headers)
+        requested = answer.json()["extensions"]["cost"]["requested"]
+        return before - left(answer.headers["ratelimit"]) - requested
+
+    await spent(some)
+    costs = [await spent(each) for each in (some, other, other)]
+    assert costs == [0, points, 0]
 
 
 @pytest.mark.parametrize(
