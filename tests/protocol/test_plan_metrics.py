@@ -161,8 +161,8 @@ def reasons_in(module: ModuleType) -> Iterator[str]:
     for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Unplannable":
             (said,) = node.args
-            if ast.unparse(said) != "operation.operation.value":
-                # That one is for a caller's mistake: `server.execution` gives it queries only.
+            # The one is for a caller's mistake, `server.execution` gives it queries only; the other was said before.
+            if ast.unparse(said) not in {"operation.operation.value", "self.reason"}:
                 yield text_of(said, module)
 
 
