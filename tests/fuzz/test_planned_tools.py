@@ -251,6 +251,37 @@ def test_difference_is_noticed(other: Told) -> None:
     assert not Compared(REQUEST, TOLD, other).is_same
 
 
+def failed_at(*path: str | int, code: str = "INTERNAL") -> dict[str, Any]:
+    return {"message": "broken", "path": [*path], "extensions": {"code": code}}
+
+
+BROKEN = Told(
+    b'{"a":[null,{"b":1}],"c":null}', [failed_at("a", 0, "b"), failed_at("c")], 3, is_interpreted=True
+)
+
+
+@pytest.mark.parametrize(
+    ("errors", "is_same"),
+    [
+        ([failed_at("a", 0, "b"), failed_at("a", 0, "d", "e"), failed_at("c")], True),
+        ([failed_at("a", 0, "d"), failed_at("c")], True),
+        ([failed_at("c"), failed_at("a", 0, "b")], False),
+        ([failed_at("a", 0, "b")], False),
+        ([failed_at("c")], False),
+        ([failed_at("a", 0, "b", code="TIMEOUT"), failed_at("c")], False),
+        ([failed_at("a", 0, "b"), failed_at("a", 1, "b"), failed_at("c")], False),
+        ([failed_at("a", 0, "b"), failed_at("c"), failed_at("a", "b", code="FORBIDDEN")], False),
+    ],
+)
+def test_of_two_failures_in_one_object_graphql_core_may_tell_one(
+    errors: list[dict[str, Any]], is_same: bool
+) -> None:
+    other = replace(BROKEN, errors=errors)
+    assert Compared(REQUEST, BROKEN, other).is_same is is_same
+    assert not Compared(REQUEST, BROKEN, replace(other, is_interpreted=False)).is_same
+    assert not Compared(REQUEST, BROKEN, replace(other, data=b'{"a":[null,{"b":2}],"c":null}')).is_same
+
+
 async def test_statement_that_fails_is_noticed_though_the_answer_hides_it(
     settings: Settings, company: Company
 ) -> None:
