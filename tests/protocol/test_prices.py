@@ -32,7 +32,7 @@ BOARD_FIELDS = 6
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def poor(company_settings: Settings) -> AsyncGenerator[Api]:
     """A server whose callers have little and get it back slowly."""
-    narrow = {"rate_points": POINTS, "rate_points_per_second": RATE, "max_cost": MOST}
+    narrow = {"rate_points": POINTS, "rate_points_per_second": RATE, "max_cost": MOST, "planner": True}
     async with running_api(company_settings.model_copy(update=narrow)) as api:
         yield api
 
