@@ -86,6 +86,11 @@ class Allowance:
             await self._giving_back
         await self._give_back(None)
 
+    @property
+    def size(self) -> int:
+        """Return how many points a full bucket has: nobody can pay more at once."""
+        return self._size
+
     async def take(self, key: AllowanceKey, points: int) -> Taken:
         """Take points, or nothing where there are too few."""
         left = self._leases.spend(key, points, _now())

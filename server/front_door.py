@@ -175,7 +175,8 @@ class FrontDoor:
             planning = self._executor.planning_points(
                 Execution(prepared, operation, asked.variables, context)
             )
-        taken = await self._taken(key, cost.points + planning)
+        # What is allowed may cost a full bucket; with its plan it must not cost more, or nobody could ever pay it.
+        taken = await self._taken(key, min(cost.points + planning, self._allowance.size))
         await self._remembered(found, context)
         return Admitted(asked, prepared, operation, cost, key, taken, found.registered_hash is not None)
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 from server.settings import Settings
 from tests.api import Api, running_api
 from tests.api_clients import added_client, client_headers
+from tests.integration.live_stores import eventually
 from tests.server_parts import executor_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -163,6 +164,17 @@ async def test_making_a_plan_is_paid_for_and_finding_it_is_not(poor: Api, kind: 
     await spent(some)
     costs = [await spent(each) for each in (some, other, other)]
     assert costs == [0, points, 0]
+
+
+async def test_what_costs_a_full_bucket_can_be_paid_with_its_plan(company_settings: Settings) -> None:
+    full = {"rate_points": 100, "rate_points_per_second": 1_000, "max_cost": 100, "planner": True}
+    async with running_api(company_settings.model_copy(update=full)) as api:
+        document = "{ orders(first: 99) { nodes { id } } }"
+        # Reading it for the first time takes points that flow back at once.
+        answer = await eventually(
+            lambda: post(api, document, "director"), lambda response: response.status_code == 200, seconds=5
+        )
+        assert answer.json()["extensions"]["cost"]["requested"] == 100
 
 
 @pytest.mark.parametrize(
