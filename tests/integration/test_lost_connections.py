@@ -41,33 +41,44 @@ class HalfOpenLines:
         self.opened += 1
         server_reader, server_writer = await asyncio.open_unix_connection(self._server)
         self._open += [writer, server_writer]
+        answered = asyncio.Event()
         async with asyncio.TaskGroup() as carrying:
-            carrying.create_task(_carried(reader, server_writer))
-            await self._carried_back(server_reader, writer)
+            carrying.create_task(self._carried_there(reader, server_writer, answered, writer))
+            await self._carried_back(server_reader, writer, answered)
             self.left_by_server += 1
 
-    async def _carried_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry what the server says, where lines have so many answers only until then."""
-        answered = 0
-        while content := await reader.read(65_536):
-            with suppress(ConnectionError):
-                writer.write(content)
-                await writer.drain()
-            answered += content.count(READY)
-            if self.answers is not None and answered >= self.answers:
-                writer.close()
-                return
+    async def _carried_there(
+        self,
+        reader: asyncio.StreamReader,
+        server: asyncio.StreamWriter,
+        answered: asyncio.Event,
+        client: asyncio.StreamWriter,
+    ) -> None:
+        """Carry what the client says; cut the line at what he says behind the last answer that he may have."""
+        with suppress(ConnectionError):
+            while content := await reader.read(65_536):
+                if answered.is_set():
+                    client.close()
+                    server.close()
+                    return
+                server.write(content)
+                await server.drain()
+
+    async def _carried_back(
+        self, reader: asyncio.StreamReader, client: asyncio.StreamWriter, answered: asyncio.Event
+    ) -> None:
+        count = 0
+        with suppress(ConnectionError):
+            while content := await reader.read(65_536):
+                count += content.count(READY)
+                if self.answers is not None and count >= self.answers:
+                    answered.set()
+                client.write(content)
+                await client.drain()
 
     def close(self) -> None:
         for writer in self._open:
             writer.close()
-
-
-async def _carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while content := await reader.read(65_536):
-            writer.write(content)
-            await writer.drain()
 
 
 class Line:
