@@ -27,9 +27,13 @@ class Database:
     statements: Statements
     """Finished statements, each a snapshot of its own, where `read` reads."""
 
+    current_statements: Statements
+    """The same, never behind the primary."""
+
     async def close(self) -> None:
         """Close every connection of all pools."""
         await self.statements.close()
+        await self.current_statements.close()
         await self.read.dispose()
         await self.write.dispose()
 
@@ -42,7 +46,9 @@ def open_database(write_url: str, read_url: str, write: PoolLimits, read: PoolLi
     primary = _engine(write_url, write, read_only=False)
     snapshots = _engine(read_url, read, read_only=True)
     current = snapshots if read_url == write_url else primary.execution_options(**_SNAPSHOT)
-    return Database(primary, snapshots, current, Statements(read_url, read))
+    statements = Statements(read_url, read)
+    current_statements = statements if read_url == write_url else Statements(write_url, write)
+    return Database(primary, snapshots, current, statements, current_statements)
 
 
 def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:

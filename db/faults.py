@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from domain.errors import Unavailable
+from domain.errors import TIMEOUT, Unavailable
 
 _QUERY_CANCELED = "57014"
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -32,7 +32,7 @@ def is_retryable(error: DBAPIError) -> bool:
 
 def slow() -> Unavailable:
     """Return what a time limit of the database is told as."""
-    return Unavailable("The database took too long; try again.", code="TIMEOUT")
+    return Unavailable("The database took too long; try again.", code=TIMEOUT)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
@@ -22,6 +22,8 @@ from domain.errors import Unavailable
 
 # Any: a column of the result may be of any type.
 Row = Mapping[str, Any]
+
+ResultT = TypeVar("ResultT")
 
 _STATEMENTS = 100
 """How many prepared statements a connection keeps, the longest unused dropped first."""
@@ -66,17 +68,11 @@ class Statements:
 
         A connection that is lost on the way is replaced, and the statement sent once more.
         """
-        try:
-            return await self._row(sql, arguments)
-        except _LOST:
-            # Whatever ended this connection has ended the others too.
-            idle, self._idle = self._idle, []
-            for connection in idle:
-                self._discard(connection)
-        try:
-            return await self._row(sql, arguments)
-        except _LOST as error:
-            raise Unavailable from error
+        return await self._sent(lambda connection: connection.fetchrow(sql, *arguments))
+
+    async def rows(self, sql: str, arguments: Sequence[Any]) -> Sequence[Row]:
+        """Return all rows of a statement; else as `row`."""
+        return await self._sent(lambda connection: connection.fetch(sql, *arguments))
 
     async def close(self) -> None:
         """Close every connection that nobody uses."""
@@ -85,11 +81,24 @@ class Statements:
             self._discard(connection)
         await asyncio.gather(*self._closing)
 
-    async def _row(self, sql: str, arguments: Sequence[Any]) -> Row | None:
+    async def _sent(self, fetch: Callable[[_Connection], Awaitable[ResultT]]) -> ResultT:
+        try:
+            return await self._sent_once(fetch)
+        except _LOST:
+            # Whatever ended this connection has ended the others too.
+            idle, self._idle = self._idle, []
+            for connection in idle:
+                self._discard(connection)
+        try:
+            return await self._sent_once(fetch)
+        except _LOST as error:
+            raise Unavailable from error
+
+    async def _sent_once(self, fetch: Callable[[_Connection], Awaitable[ResultT]]) -> ResultT:
         try:
             connection = await self._taken()
             try:
-                row = await connection.fetchrow(sql, *arguments)
+                result = await fetch(connection)
             except asyncpg.PostgresError:
                 self._give_back(connection)
                 raise
@@ -108,7 +117,7 @@ class Statements:
             kind = f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
             raise StatementFailed(kind) from None
         self._give_back(connection)
-        return row
+        return result
 
     async def _taken(self) -> _Connection:
         """Return a connection, the last used one first; raise `TimeoutError` where none becomes free in time."""

@@ -170,6 +170,10 @@ class TooManyStreams(EomsError):
         super().__init__(f"At most {limit} event streams at a time.")
 
 
+TIMEOUT = "TIMEOUT"
+"""The code of what is `Unavailable` since it takes too long: asking for less may help."""
+
+
 class Unavailable(EomsError):
     """A store can't be reached in time; trying again later is safe."""
 

@@ -142,7 +142,17 @@ class WhoQuestion:
         return "who"
 
 
-Question = ListQuestion | RowQuestion | FieldQuestion | RowsQuestion | WhoQuestion
+@dataclass(frozen=True)
+class PlaceQuestion:
+    """Where the feed of events stands."""
+
+    @property
+    def shape(self) -> Hashable:
+        """Return what its SQL depends on."""
+        return "place"
+
+
+Question = ListQuestion | RowQuestion | FieldQuestion | RowsQuestion | WhoQuestion | PlaceQuestion
 
 
 def given(**criteria: object) -> dict[str, object]:

@@ -32,11 +32,13 @@ from graphql.language import VariableNode
 
 from domain.errors import MalformedRequest
 from loaders.cursors import SortKey
+from loaders.news import NewsQuestion
 from loaders.paging import PageArguments, bound_values, page_arguments
 from loaders.questions import (
     FieldQuestion,
     ListQuestion,
     Parameters,
+    PlaceQuestion,
     Question,
     RowQuestion,
     RowsQuestion,
@@ -47,7 +49,7 @@ from planner.collecting import Collector
 from planner.selection import is_included
 from policies.bindings import Catalog, ToMany
 
-Asked = Question | TotalsQuestion | PageArguments
+Asked = Question | TotalsQuestion | NewsQuestion | PageArguments
 # Any: arguments are whatever the schema's input types have made of them.
 Asking = Callable[[Mapping[str, Any]], Asked]
 
@@ -100,7 +102,9 @@ def parameter_values(asked: Asked, prefix: str, keys: Sequence[SortKey]) -> dict
             return {f"{prefix}types": [name for name, _ in rows], f"{prefix}keys": [key for _, key in rows]}
         case TotalsQuestion(criteria):
             return Parameters(prefix).named(criteria.values)
-        case WhoQuestion():
+        case NewsQuestion():
+            return Parameters(prefix).named(asked.values)
+        case WhoQuestion() | PlaceQuestion():
             return {}
 
 
@@ -164,7 +168,7 @@ class Sites:
             )
 
     def _asking(self, kind: GraphQLNamedType, name: str, definition: GraphQLField) -> Asking | None:
-        if kind is self.collector.schema.query_type:
+        if kind in (self.collector.schema.query_type, self.collector.schema.subscription_type):
             return self.questions[name]
         is_page = isinstance(self.catalog.source_of(kind.name, name), ToMany) and definition.args
         return _page if is_page else None

@@ -6,9 +6,10 @@ document. How plans are made and found is left to `planner.plans`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from graphql import OperationDefinitionNode
 
@@ -18,6 +19,7 @@ from planner.arguments import Asked, Site, Unplannable, parameter_values
 from planner.collecting import Collector
 from planner.finishing import Finisher, Tree, finished
 from planner.json_sql import GAP
+from planner.news import CURSORS_PARAMETER, EVENTS_PARAMETER
 from planner.roots import ROLE_PROJECTS_PARAMETER, ROLES_PARAMETER
 from planner.selection import Path
 from planner.statement import Statement
@@ -108,6 +110,38 @@ class Ready:
     arguments: Sequence[Any]
     forbidden: Sequence[Path]
     """Response paths of fields that this viewer can see on no row."""
+
+
+@dataclass(frozen=True)
+class News:
+    """A plan of a subscription's messages, with the values of everything but the events that they tell of."""
+
+    plan: Plan
+    values: Mapping[str, Any]
+    forbidden: Sequence[Path]
+    key: Hashable
+    """Subscriptions with the same key have the same messages: it holds the statement and every value that it reads."""
+
+    def arguments(self, events: Sequence[UUID], cursors: Sequence[str]) -> Sequence[Any]:
+        """Return the statement's arguments for these events, whose places have these cursors."""
+        told = {EVENTS_PARAMETER: list(events), CURSORS_PARAMETER: list(cursors)}
+        return self.plan.statement.arguments({**self.values, **told})
+
+
+def news_of(plan: Plan, asked: Sequence[Shaped], viewer: Viewer) -> News:
+    """Return a plan of messages with a viewer's values; raise `Unplannable` for what can't be looked for."""
+    values = values_of(plan, asked, viewer)
+    nothing: dict[str, Any] = {EVENTS_PARAMETER: [], CURSORS_PARAMETER: []}
+    read = plan.statement.arguments({**values, **nothing})
+    # What Python makes of facts may depend on anything of the viewer.
+    eyes = (plan, viewer) if plan.finishers else None
+    forbidden = plan.outline.forbidden
+    return News(plan, values, forbidden, (plan.statement.sql, _frozen(read), _frozen(forbidden), eyes))
+
+
+def _frozen(value: Any) -> Hashable:
+    """Return a value with its lists, and the lists in them, as tuples."""
+    return tuple(map(_frozen, cast("Sequence[Any]", value))) if isinstance(value, list | tuple) else value
 
 
 def values_of(plan: Plan, asked: Sequence[Shaped], viewer: Viewer) -> dict[str, Any]:

@@ -35,8 +35,9 @@ from planner.arguments import (
 from planner.building import FIELDS_LIMIT, Builder
 from planner.collecting import Collector, below
 from planner.finishing import tree_of
+from planner.news import news_select
 from planner.parts import named_type, object_type
-from planner.plan import NoPlan, Outline, Plan, Ready, Shaped, Sought, values_of
+from planner.plan import News, NoPlan, Outline, Plan, Ready, Shaped, Sought, news_of, values_of
 from planner.remembered import Remembered
 from planner.roots import query_select, row_select
 from planner.selection import forbidden_paths
@@ -133,6 +134,12 @@ class Plans:
         plan = self._plan(outline, asked, (), lambda builder: query_select(builder, outline.operation))
         values = values_of(plan, asked, viewer)
         return Ready(plan, plan.statement.arguments(values), outline.forbidden)
+
+    def news(self, sought: Sought, viewer: Viewer) -> News:
+        """Return the plan of a subscription's messages for a viewer, with his values; raise `Unplannable`."""
+        outline = sought.outline
+        plan = self._plan(outline, sought.asked, (), lambda builder: news_select(builder, outline.operation))
+        return news_of(plan, sought.asked, viewer)
 
     def payloads(self, sought: Sought, viewer: Viewer) -> Payloads:
         """Return what plans the payloads of a mutation; the plans are made here, and not while a command holds its locks."""

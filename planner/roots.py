@@ -22,7 +22,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from loaders.questions import FieldQuestion, ListQuestion, Parameters, RowQuestion, RowsQuestion, WhoQuestion
+from loaders.places import newest_cursor
+from loaders.questions import (
+    FieldQuestion,
+    ListQuestion,
+    Parameters,
+    PlaceQuestion,
+    RowQuestion,
+    RowsQuestion,
+    WhoQuestion,
+)
 from loaders.totals import GROUP_TYPES, OrderGrouping, TotalsQuestion, group_column, totals_select
 from planner import lists
 from planner.arguments import Asked, Unplannable
@@ -53,7 +62,8 @@ DATA = "data"
 POINTS = "0points"
 """Labels of what comes back; no name of GraphQL begins with a digit."""
 
-_RANK = "_rank"
+RANK = "_rank"
+"""The label of a row's place, from 1."""
 
 
 def query_select(builder: Builder, operation: OperationDefinitionNode) -> AnySelect:
@@ -76,7 +86,7 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
         condition = builder.catalog.types[type_name].column("id") == key
         with builder.at(response_key):
             part = _row(builder, type_name, nodes, condition, Points(ROW))
-        columns.append(_bytes(part.json, f"{DATA}_{index}"))
+        columns.append(as_bytes(part.json, f"{DATA}_{index}"))
         joins += part.joins
         points += part.points
     root = _root_row()
@@ -85,7 +95,7 @@ def row_select(builder: Builder, type_name: str, asked: Mapping[str, list[FieldN
 
 
 def _finished(json: Json, points: Points, joins: Sequence[Rows]) -> AnySelect:
-    columns: list[ColumnElement[Any]] = [_bytes(json, DATA), points.sql.label(POINTS)]
+    columns: list[ColumnElement[Any]] = [as_bytes(json, DATA), points.sql.label(POINTS)]
     statement = select(*columns)
     if not joins:
         return statement
@@ -97,7 +107,8 @@ def _root_row() -> Rows:
     return Made({"one": literal_column("1", Integer())}, None).named("root", SUBQUERY)
 
 
-def _bytes(json: Json, name: str) -> Label[bytes]:
+def as_bytes(json: Json, name: str) -> Label[bytes]:
+    """Return JSON as UTF-8 bytes, under a name."""
     return Written("convert_to(CAST({} AS TEXT), 'UTF8')", [json], LargeBinary()).label(name)
 
 
@@ -136,6 +147,9 @@ def _root(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> 
             return _row(builder, type_name, nodes, column == parameters("value", Text()), each)
         case RowsQuestion():
             return _rows(builder, nodes, asked, parameters, each)
+        case PlaceQuestion():
+            builder.reads_rows = True
+            return Part(newest_cursor())
         case _:
             return _structure(builder, object_type(kind.fields[name]), nodes, asked, parameters)
 
@@ -182,14 +196,14 @@ def _row(
 def _rows(
     builder: Builder, nodes: list[FieldNode], asked: RowsQuestion, parameters: Parameters, each: Points
 ) -> Part:
-    wanted = _unnested(
+    wanted = unnested(
         builder,
         {"type": parameters("types", ARRAY(Text())), "key": parameters("keys", ARRAY(Uuid()))},
     )
     targets = {type_name: wanted["type"] == type_name for type_name in asked.types}
     part = builder.any_of(targets, below(nodes), wanted["key"], each)
     found = Made(
-        {"j": json_list(part.json, wanted[_RANK]), "c": part.points.over(lists.COUNT, None).sql},
+        {"j": json_list(part.json, wanted[RANK]), "c": part.points.over(lists.COUNT, None).sql},
         Joined(wanted, part.joins),
     ).named(builder.name())
     return Part(found["j"], Points(0, (found["c"],)), (found,))
@@ -231,7 +245,7 @@ def _who(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> P
 
 def _roles(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Part:
     builder.reads_rows = True
-    grants = _unnested(
+    grants = unnested(
         builder,
         {
             "role": bindparam(ROLES_PARAMETER, type_=ARRAY(Text())),
@@ -256,21 +270,21 @@ def _roles(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) ->
             case _:
                 members[key] = literal(kind.name, Text())
     found = Made(
-        {"j": json_list(json_object(members), grants[_RANK]), "c": points.over(lists.COUNT, None).sql},
+        {"j": json_list(json_object(members), grants[RANK]), "c": points.over(lists.COUNT, None).sql},
         Joined(grants, joins),
     ).named(builder.name())
     return Part(found["j"], Points(0, (found["c"],)), (found,))
 
 
-def _unnested(builder: Builder, arrays: Mapping[str, ColumnElement[Any]]) -> Rows:
+def unnested(builder: Builder, arrays: Mapping[str, ColumnElement[Any]]) -> Rows:
     """Return a row for each place in some arrays of parameters, in their order."""
     number = BigInteger()
-    names = ", ".join([*arrays, _RANK])
+    names = ", ".join([*arrays, RANK])
     places = ", ".join(["{}"] * len(arrays))
     name = builder.name()
     types = {label: typed("ARRAY[Any]", array.type).item_type for label, array in arrays.items()}
     template = f"unnest({places}) WITH ORDINALITY AS {name}({names})"
-    return Rows(name, {**types, _RANK: number}, Written(template, [*arrays.values()], number), FUNCTION)
+    return Rows(name, {**types, RANK: number}, Written(template, [*arrays.values()], number), FUNCTION)
 
 
 def _totals(
@@ -285,9 +299,9 @@ def _totals(
     types = {column.name: column.type for column in totals.selected_columns}
     ordered = Rows(builder.name(), types, totals)
     columns: dict[str, ColumnElement[Any]] = {label: ordered[label] for label in types}
-    columns[_RANK] = literal_column("row_number() OVER ()", BigInteger())
+    columns[RANK] = literal_column("row_number() OVER ()", BigInteger())
     rows = Made(columns, ordered).named(builder.name(), SUBQUERY)
-    is_total = rows[_RANK] == literal_column("1")
+    is_total = rows[RANK] == literal_column("1")
     columns = {}
     joins: list[Rows] = []
     points = NOTHING
@@ -298,12 +312,12 @@ def _totals(
             with builder.at(key):
                 group_kind = object_type(kind.fields["groups"])
                 part = _group(builder, group_kind, builder.fields(group_kind, below(inner)), asked, rows)
-            columns[f"m{index}"] = json_list(part.json, rows[_RANK], ~is_total)
+            columns[f"m{index}"] = json_list(part.json, rows[RANK], ~is_total)
             joins += part.joins
             points += part.points.over(lists.count_of(~is_total), ~is_total)
         elif name != "__typename":
             value = api_value(rows[_python_name(name)])
-            columns[f"m{index}"] = first_of(value, rows[_RANK])
+            columns[f"m{index}"] = first_of(value, rows[RANK])
     aggregated = Made({**columns, "c": points.sql, "n": lists.COUNT}, Joined(rows, joins)).named(
         builder.name(), SUBQUERY
     )

@@ -26,7 +26,16 @@ from policies.bindings import (
 from policies.readers import is_guarded
 from policies.roles import Role
 from policies.rules import EVERYBODY, STAFF, Rulebook
-from policies.scope import ANYWHERE, Predicate, Scope, is_inherited, predicate, supports
+from policies.scope import (
+    ANYWHERE,
+    Predicate,
+    Scope,
+    held_before,
+    is_inherited,
+    predicate,
+    supports,
+    tells_ends,
+)
 from policies.viewer import ViewerShape
 
 
@@ -54,6 +63,10 @@ class Policy:
     def rows(self, thing: str, row: type[Keyed], deed: str = "read") -> Predicate:
         """Return the predicate of the rows on which the viewer may do `deed`."""
         return predicate(self.scopes(thing, deed), row)
+
+    def events_that_end(self, thing: str, row: type[Keyed], deed: str) -> Predicate:
+        """Return the predicate of the events that took their aggregate out of what the viewer may do `deed` on, as he is now."""
+        return held_before(self.scopes(thing, deed), row)
 
     def is_read_with(self, binding: TypeBinding, parent: TypeBinding, key: StoredColumn) -> bool:
         """Return whether whoever reads a row of `parent` reads every row of this type that `key` joins to it.
@@ -159,8 +172,26 @@ def check_catalog(catalog: Catalog, rulebook: Rulebook) -> None:
             for row in {binding.row, _told_of(catalog, binding)}
             if not supports(where, row)
         ]
+    mistakes += _unfollowable(catalog, rulebook)
     if mistakes:
         raise CatalogError("; ".join(sorted(set(mistakes))))
+
+
+def _unfollowable(catalog: Catalog, rulebook: Rulebook) -> list[str]:
+    """Return where somebody follows what he may not read, or where nobody could tell him when he may no longer."""
+    return [
+        f"{role} may follow {binding.thing} where={where}, {mistake}"
+        for binding in catalog.types.values()
+        # Its parts are followed with it.
+        if binding.aggregate == binding.name
+        for role in (*Role, EVERYBODY)
+        for where in rulebook.wheres(role, binding.thing, "subscribe")
+        for mistake, is_made in (
+            ("but not read it there", where not in rulebook.wheres(role, binding.thing, "read")),
+            ("whose ends no event tells", not tells_ends(where, binding.row)),
+        )
+        if is_made
+    ]
 
 
 def _told_of(catalog: Catalog, binding: TypeBinding) -> type[Keyed]:

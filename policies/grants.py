@@ -12,8 +12,9 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import structlog
@@ -52,7 +53,9 @@ class Grants:
         self._notices = Notices(url, CHANNEL, heard=self._heard, interrupted=self._interrupted)
         self._cache = _Cache(cache_size)
         self._cache_seconds = cache_seconds
-        self._generation = 0
+        self.generation = 0
+        """Grows with every change of anybody's grants that is heard of."""
+
         self._changed: list[Callable[[UserId], object]] = []
         self._missed: list[Callable[[], object]] = []
 
@@ -82,14 +85,14 @@ class Grants:
             known = self._cache.get(claims.user_id, source)
             if known is not None:
                 return known
-        generation = self._generation
+        generation = self.generation
         rows = await self._looked_up(claims)
         if not rows:
             raise Unauthenticated(_ended(claims))
         viewer = _viewer(claims, rows)
         # A change that was told while we looked may not be in what we saw: such an answer is used once, not
         # kept.
-        if self.is_listening and generation == self._generation:
+        if self.is_listening and generation == self.generation:
             left: float | None = rows[0]["seconds_left"]
             seconds = self._cache_seconds if left is None else min(self._cache_seconds, float(left))
             self._cache.put(viewer, source, time.monotonic() + seconds)
@@ -97,7 +100,7 @@ class Grants:
 
     def forget(self, user_id: UserId) -> None:
         """Look this user up anew from now on; whoever changed something calls it right after the commit."""
-        self._generation += 1
+        self.generation += 1
         self._cache.drop(user_id)
         for callback in self._changed:
             _call(lambda callback=callback: callback(user_id))
@@ -121,7 +124,7 @@ class Grants:
         self.forget(user_id)
 
     def _interrupted(self) -> None:
-        self._generation += 1
+        self.generation += 1
         self._cache.clear()
         for callback in self._missed:
             _call(callback)
@@ -213,7 +216,13 @@ def _viewer(claims: Claims, rows: Sequence[RowMapping]) -> Viewer:
             Grant(role, row["project_id"]) for row in rows if (role := _known_role(row["role"])) is not None
         ),
         client=_client_pass(claims, rows[0]) if isinstance(claims, ClientClaims) else None,
+        ends_at=_end(rows[0]["seconds_left"]),
     )
+
+
+# Any: PostgreSQL's numeric.
+def _end(seconds_left: Any) -> datetime | None:
+    return None if seconds_left is None else datetime.now(UTC) + timedelta(seconds=float(seconds_left))
 
 
 def _client_pass(claims: ClientClaims, row: RowMapping) -> ClientPass:

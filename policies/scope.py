@@ -17,16 +17,19 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Text,
     Uuid,
     and_,
     any_,
     bindparam,
     exists,
     false,
+    func,
     or_,
     select,
     true,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.tables import (
@@ -72,6 +75,21 @@ def predicate(scopes: frozenset[Scope], row: type[Keyed]) -> Predicate:
     if ANYWHERE in scopes:
         return true()
     return or_(false(), *(_SCOPES[scope.where][row](scope) for scope in sorted(scopes, key=str)))
+
+
+def held_before(scopes: frozenset[Scope], row: type[Keyed]) -> Predicate:
+    """Return the predicate of the events that changed whether their aggregate is in one of the scopes, where it was before.
+
+    Nothing ever leaves a scope by an event that isn't told by the event's changes.
+    """
+    if ANYWHERE in scopes:
+        return false()
+    return or_(false(), *(_HELD_BEFORE[scope.where][row](scope) for scope in sorted(scopes, key=str)))
+
+
+def tells_ends(where: str, row: type[Keyed]) -> bool:
+    """Return whether it is known by which events rows of a table leave a `where`."""
+    return where == ANYWHERE.where or row in _HELD_BEFORE.get(where, {})
 
 
 def supports(where: str, row: type[Keyed]) -> bool:
@@ -178,6 +196,26 @@ _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
     "self": {
         UserRow: lambda _: _USER.c.id == _user(),
         AssignmentRow: lambda _: _ASSIGNMENT.c.user_id == _user(),
+    },
+}
+
+
+def _before(*path: ColumnElement[str] | str) -> ColumnElement[str | None]:
+    """Return what a field was before an event that changed it, as text; null where it wasn't set or didn't change."""
+    return func.jsonb_extract_path_text(_EVENT.c.changes, func.concat(*path), "0", type_=Text())
+
+
+_HELD_BEFORE: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
+    "project": {
+        OrderRow: lambda scope: _in_projects(sql_cast(_before("project"), Uuid()), scope),
+    },
+    "own_org": {
+        OrderRow: lambda _: or_(
+            *(_before(party) == sql_cast(_organization(), Text()) for party in ("contractor", "customer"))
+        ),
+    },
+    "assigned": {
+        OrderRow: lambda _: _before("assignments.", sql_cast(_user(), Text()), ".assignedAt").is_not(None),
     },
 }
 _INHERITED = frozenset(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from uuid import UUID
@@ -61,6 +62,8 @@ class Viewer:
     session_id: SessionId | None
     grants: frozenset[Grant] = field(default_factory=frozenset[Grant])
     client: ClientPass | None = None
+    ends_at: datetime | None = field(default=None, compare=False)
+    """When the session or the client's secret ends by itself, of which nobody is told (UTC)."""
 
     @cached_property
     def shape(self) -> ViewerShape:

@@ -26,7 +26,7 @@ from policies.compiler import Policies
 from policies.grants import Grants
 from policies.tokens import Claims
 from policies.viewer import Viewer
-from subscriptions.feed import Feed
+from subscriptions.hub import Hub
 
 CommandT = TypeVar("CommandT", bound=Command)
 
@@ -39,7 +39,7 @@ class Runtime:
     policies: Policies
     grants: Grants
     sessions: Sessions
-    feed: Feed
+    hub: Hub
     time_zone: ZoneInfo
     largest_page: int
     event_turns: Semaphore
@@ -153,13 +153,11 @@ class Context:
             await shield(run.settle())
 
     async def renew(self) -> None:
-        """Start over for the next event of a subscription: today's grants, a new snapshot, fresh loaders."""
+        """Start over for the next event of a subscription: a new snapshot, fresh loaders."""
         await self._drop_reads()
         if not self._has_turn:
             await self.runtime.event_turns.acquire()
             self._has_turn = True
-        if self.claims is not None:
-            self.viewer = await self.runtime.grants.viewer(self.claims)
         # Not from a replica: it may not know yet what the feed has just told of.
         self._reads = self._reading(ReadSession(self.runtime.database.current))
 

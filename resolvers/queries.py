@@ -5,7 +5,16 @@ from __future__ import annotations
 from asyncio import gather
 from typing import Any
 
-from loaders.questions import FieldQuestion, ListQuestion, Question, RowQuestion, RowsQuestion, WhoQuestion
+from loaders.places import feed_cursor
+from loaders.questions import (
+    FieldQuestion,
+    ListQuestion,
+    PlaceQuestion,
+    Question,
+    RowQuestion,
+    RowsQuestion,
+    WhoQuestion,
+)
 from loaders.records import Record
 from loaders.rows import listed, row_by_field, row_by_key
 from loaders.totals import GROUP_TYPES, OrderGrouping, OrderTotal, TotalsQuestion, order_totals
@@ -26,6 +35,8 @@ async def answer(context: Context, question: Question | TotalsQuestion) -> Any:
             return await gather(*(_node(context, *each) for each in keys))
         case TotalsQuestion():
             return await _order_statistics(context, question)
+        case PlaceQuestion():
+            return await feed_cursor(context.reads)
         case WhoQuestion():
             return await _viewer(context)
 

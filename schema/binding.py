@@ -21,6 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
 from db.tables import Keyed
+from loaders.news import NewsQuestion
 from loaders.questions import Question
 from loaders.records import Record
 from loaders.totals import TotalsQuestion
@@ -40,6 +41,7 @@ from policies.bindings import (
 from policies.readers import who_sees
 from resolvers import relations
 from resolvers.context import Info
+from resolvers.live import Followed
 from resolvers.queries import answer
 
 TypeT = TypeVar("TypeT", bound=type)
@@ -134,12 +136,29 @@ def asked(
         _ = context.signed_in
         return answer(context, question(**arguments))
 
+    resolver = _with_arguments_of(question, resolve)
+    return strawberry.field(resolver=resolver, description=description, metadata={QUESTION: question})
+
+
+def followed(question: Callable[..., NewsQuestion], description: str) -> Any:
+    """Declare a root field of subscriptions: what its arguments ask to be told, of whoever is signed in."""
+
+    def resolve(info: Info, **arguments: Any) -> Any:
+        _ = info.context.signed_in
+        return Followed(question(**arguments))
+
+    resolver = _with_arguments_of(question, resolve)
+    return strawberry.subscription(resolver=resolver, description=description, metadata={QUESTION: question})
+
+
+def _with_arguments_of(question: Callable[..., Any], resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a resolver the arguments of a question."""
     information = Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=Info)
     arguments = signature(question).parameters.values()
     # Strawberry reads a resolver's arguments from its signature, and their types where it was written.
     resolve.__signature__ = Signature([information, *arguments])  # pyright: ignore[reportFunctionMemberAccess]
     resolve.__module__, resolve.__annotations__ = question.__module__, {}
-    return strawberry.field(resolver=resolve, description=description, metadata={QUESTION: question})
+    return resolve
 
 
 @dataclass_transform()

@@ -13,6 +13,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from loaders.news import NewsQuestion
 from loaders.questions import Question
 from loaders.records import Record
 from loaders.totals import TotalsQuestion
@@ -59,23 +60,24 @@ def graphql_schema(schema: strawberry.Schema) -> GraphQLSchema:
 
 def questions(
     schema: strawberry.Schema,
-) -> Mapping[str, Callable[[Mapping[str, Any]], Question | TotalsQuestion]]:
-    """Return for each root field of queries what makes a question of its arguments, as graphql-core has coerced them."""
-    root = graphql_schema(schema).query_type
-    assert root is not None, "every schema has queries"
+) -> Mapping[str, Callable[[Mapping[str, Any]], Question | TotalsQuestion | NewsQuestion]]:
+    """Return for each root field of queries and subscriptions what makes a question of its arguments, as they were coerced."""
+    core = graphql_schema(schema)
     return {
         name: _asking(schema, definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF])
+        for root in (core.query_type, core.subscription_type)
+        if root is not None
         for name, definition in root.fields.items()
     }
 
 
 def _asking(
     schema: strawberry.Schema, field: StrawberryField
-) -> Callable[[Mapping[str, Any]], Question | TotalsQuestion]:
-    question: Callable[..., Question | TotalsQuestion] = field.metadata[QUESTION]
+) -> Callable[[Mapping[str, Any]], Question | TotalsQuestion | NewsQuestion]:
+    question: Callable[..., Question | TotalsQuestion | NewsQuestion] = field.metadata[QUESTION]
     registry, config = schema.schema_converter.scalar_registry, schema.config
 
-    def ask(arguments: Mapping[str, Any]) -> Question | TotalsQuestion:
+    def ask(arguments: Mapping[str, Any]) -> Question | TotalsQuestion | NewsQuestion:
         return question(**convert_arguments(dict(arguments), field.arguments, registry, config))
 
     return ask

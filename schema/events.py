@@ -50,11 +50,18 @@ class Event(Node):
 class OrderChange:
     """One message of `orderChanged`."""
 
-    cursor: str = strawberry.field(description="Where the live feed stands with this message.")
+    cursor: str = strawberry.field(
+        description="Where the live feed stands with this message: behind it nothing is lost and nothing comes twice."
+    )
     resync_required: bool = strawberry.field(
-        description="Whether changes before this message were missed: read again what you show. Then event and order are null."
+        description="Whether changes before this message were missed: read again what you show. Then the rest is null."
+    )
+    order_id: strawberry.ID | None = strawberry.field(
+        description="Of which order this tells, null where changes were missed."
     )
     event: Event | None = strawberry.field(
         description="What happened, null where the viewer may not read the log."
     )
-    order: Order | None = strawberry.field(description="The order as it is now, as the viewer may see it.")
+    order: Order | None = strawberry.field(
+        description="The order as it is now, as the viewer may see it; null where it has left his sight, which is told once."
+    )

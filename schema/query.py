@@ -42,4 +42,8 @@ class Query:
     order_statistics: OrderStatistics = asked(
         questions.order_statistics, "Totals of orders, and of groups of them."
     )
+    feed_cursor: str = asked(
+        questions.feed_cursor,
+        "Where the feed of events stands for what else is read in this operation: a subscription `after` it misses nothing.",
+    )
     events: Connection[Event] = asked(questions.events, "The event log, newest first.")

@@ -13,7 +13,14 @@ from strawberry import UNSET, argument
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_global_id, parse_key
 from loaders.orders import OrderList
-from loaders.questions import FieldQuestion, ListQuestion, RowQuestion, RowsQuestion, WhoQuestion
+from loaders.questions import (
+    FieldQuestion,
+    ListQuestion,
+    PlaceQuestion,
+    RowQuestion,
+    RowsQuestion,
+    WhoQuestion,
+)
 from loaders.totals import TotalsQuestion
 from loaders.vocabulary import Vocabulary
 from resolvers.arguments import After, Before, First, GlobalId, GlobalIds, Last, OptionalGlobalId, Search
@@ -34,6 +41,11 @@ _Number = Annotated[str | None, argument(description="Its number.")]
 def viewer() -> WhoQuestion:
     """Ask who is signed in."""
     return WhoQuestion()
+
+
+def feed_cursor() -> PlaceQuestion:
+    """Ask where the feed stands."""
+    return PlaceQuestion()
 
 
 def node(id: GlobalId) -> RowQuestion:

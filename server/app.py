@@ -54,9 +54,17 @@ from server.token_endpoint import TokenEndpoint
 from server.websocket import Sockets
 from server.websocket_connection import SocketLimits
 from subscriptions.feed import Feed
+from subscriptions.hub import Hub, HubLimits
+from subscriptions.outbox import OutboxLimits
 from subscriptions.relay import Relay, newest_position
 from subscriptions.stream import StreamBackend
 from subscriptions.stream_store import open_client
+
+_FEED_QUEUE = 10_000
+"""How many events wait for the hub before it reads them from the database."""
+
+_QUEUES = 4
+"""How many times as much waits for a slow subscriber at most as waits in order: orders, each by its newest message."""
 
 
 def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
@@ -68,7 +76,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
     redis = open_client(urls.redis_url)
     feed = Feed(
         StreamBackend(urls.redis_url, newest_position=lambda: newest_position(database.write)),
-        queue_size=settings.subscriber_queue_size,
+        queue_size=_FEED_QUEUE,
     )
     runtime = _runtime(settings, urls, database, redis, feed)
     metrics = Metrics(settings.metrics_token.get_secret_value() if settings.metrics_token else None)
@@ -90,6 +98,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
             await stack.enter_async_context(runtime.grants)
             await stack.enter_async_context(front_door)
             await stack.enter_async_context(feed)
+            await stack.enter_async_context(runtime.hub)
             await stack.enter_async_context(
                 Relay(urls.database_url, urls.redis_url, stream_max_entries=settings.stream_max_entries)
             )
@@ -167,9 +176,9 @@ def _watch(
 ) -> None:
     metrics.watch("eoms_sockets_open", "WebSockets that are open.", lambda: sockets.count)
     metrics.watch("eoms_event_streams_open", "Event streams that are open.", lambda: streams.count)
-    metrics.watch(
-        "eoms_listeners", "Subscriptions that follow the feed.", lambda: runtime.feed.listener_count
-    )
+    metrics.watch("eoms_listeners", "Subscriptions that follow the feed.", lambda: runtime.hub.member_count)
+    metrics.watch("eoms_cohorts", "Readings that they share.", lambda: runtime.hub.cohort_count)
+    metrics.watch("eoms_events_unread", "Events that cohorts have not read yet.", lambda: runtime.hub.waiting)
     metrics.watch(
         "eoms_grants_heard",
         "1 while changes of grants are heard of, 0 while each request asks for them.",
@@ -242,6 +251,11 @@ def _snapshots_of_events(settings: Settings, urls: StoreUrls) -> int:
     )
 
 
+def _hub_limits(settings: Settings) -> HubLimits:
+    kept = settings.subscriber_queue_size
+    return HubLimits(OutboxLimits(kept=kept, most=_QUEUES * kept), settings.resumable_events)
+
+
 def _runtime(settings: Settings, urls: StoreUrls, database: Database, redis: Redis, feed: Feed) -> Runtime:
     grants = Grants(database, urls.database_url, settings.grants_cache_size, settings.grants_cache_seconds)
     sessions = Sessions(
@@ -262,7 +276,7 @@ def _runtime(settings: Settings, urls: StoreUrls, database: Database, redis: Red
         policies=Policies(default_rulebook()),
         grants=grants,
         sessions=sessions,
-        feed=feed,
+        hub=Hub(feed, database.current, grants, _hub_limits(settings)),
         time_zone=ZoneInfo(settings.time_zone),
         largest_page=settings.max_page_size,
         event_turns=asyncio.Semaphore(max(1, _snapshots_of_events(settings, urls) // 2)),

@@ -34,6 +34,7 @@ from domain.errors import Unauthenticated
 from server.answers import told_exception
 from server.requests import EVENT_STREAM
 from server.websocket_protocol import Answer
+from subscriptions.outbox import FellBehind
 
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
@@ -144,6 +145,8 @@ class EventStream(Response):
                     await self._carry(send)
         except ClientDisconnect:
             self.cut_off()
+        except FellBehind:
+            self.cut_off()
         except Exception as error:  # noqa: BLE001  # told by its code, or masked
             if not (life.expired() and isinstance(error, TimeoutError)):
                 self.refuse(error)
@@ -210,7 +213,7 @@ class EventStream(Response):
 
 
 def _next(answer: Answer) -> bytes:
-    payload = answer if isinstance(answer, bytes) else orjson.dumps(answer)
+    payload = answer.encode() if isinstance(answer, str) else orjson.dumps(answer)
     # JSON has line ends between its tokens only. Events may have several data lines, but urql reads no more than one.
     return b"event: next\ndata: " + payload.translate(_LINE_ENDS) + b"\n\n"
 

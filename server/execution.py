@@ -7,34 +7,45 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing
+from collections.abc import Awaitable
+from dataclasses import replace
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
+import orjson
 from graphql import (
     ExecutionResult,
+    GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     execute,  # pyright: ignore[reportUnknownVariableType]  # middleware is typed loosely
-    subscribe,  # pyright: ignore[reportUnknownVariableType]
 )
+from graphql.execution import (
+    create_source_event_stream,  # pyright: ignore[reportUnknownVariableType]  # executors are generic
+)
+from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
 
-from domain.errors import EomsError, Unavailable
+from domain.errors import TIMEOUT, EomsError, Unavailable
 from planner.arguments import Unplannable
 from planner.selection import forbidden_paths
 from policies.bindings import catalog
 from resolvers.context import Context
+from resolvers.live import Followed
 from server.answers import Response, Variables, failure, forbidden, told
 from server.documents import Documents, Prepared
 from server.planned import Execution, PlannedQueries, WritingExecutor
+from server.readings import InterpretedReading
+from subscriptions.cohort import Reading
 
 ResultT = TypeVar("ResultT")
 
 PLANNER_OFF = "the planner is off"
 NOTHING_READ = "nothing to read"
 """Why an operation is interpreted of which the planner itself says nothing: a mutation without an object in its answer."""
+
+# Any: executors are generic in graphql-core, over nothing that matters here.
+_CoreExecutor: Any = ExecutorThrowingOnIncremental
 
 _ERRORS_TOLD = 5
 """How much is told of what is wrong with variables."""
@@ -114,31 +125,41 @@ class Executor:
         await asked.context.settle()
         return self._response(asked, executed)
 
-    async def stream(
-        self, prepared: Prepared, operation: OperationDefinitionNode, variables: Variables, context: Context
-    ) -> AsyncGenerator[Response]:
-        """Execute a subscription and yield its responses until it ends."""
-        asked = Execution(prepared, operation, variables, context)
-        try:
-            source = subscribe(
-                self.schema,
-                prepared.document,
-                variable_values=dict(variables),
-                operation_name=operation.name.value if operation.name else None,
-                context_value=context,
-                max_coercion_errors=_ERRORS_TOLD,
-                hide_suggestions=context.is_stranger,
-            )
-            opened = await source if isawaitable(source) else source
-            if isinstance(opened, ExecutionResult):
-                yield self._response(asked, opened)
-                return
-            async with aclosing(_closable(opened)) as results:
-                async for result in results:
-                    await context.rest()
-                    yield self._response(asked, result)
-        finally:
-            await context.close()
+    async def reading(self, asked: Execution) -> Reading | Response:
+        """Return how a subscription's messages are read, or a response that says why it can't be followed."""
+        context = asked.context
+        # Others with the same eyes may hear by it when this subscriber is gone.
+        own = replace(asked, context=Context(context.runtime, context.facts, None, context.viewer))
+        built = _CoreExecutor.build(
+            self.schema,
+            asked.prepared.document,
+            context_value=own.context,
+            raw_variable_values=dict(asked.variables),
+            operation_name=asked.operation.name.value if asked.operation.name else None,
+            max_coercion_errors=_ERRORS_TOLD,
+            hide_suggestions=context.is_stranger,
+        )
+        if isinstance(built, list):
+            return self._response(asked, ExecutionResult(None, errors=cast("list[GraphQLError]", built)))
+        source = create_source_event_stream(built)
+        opened = await source if isawaitable(source) else source
+        if isinstance(opened, ExecutionResult):
+            return self._response(asked, opened)
+        assert isinstance(opened, Followed), "subscriptions are declared by `followed`"
+        # The executor keeps the operation, so that its id stays its own.
+        key = (
+            id(asked.operation),
+            orjson.dumps(dict(asked.variables), option=orjson.OPT_SORT_KEYS),
+            context.viewer,
+        )
+        interpreted = InterpretedReading(
+            opened.question,
+            built,
+            own.context,
+            key,
+            lambda result: self._response(own, result),
+        )
+        return interpreted if self._planned is None else self._planned.reading(asked, interpreted)
 
     async def _in_time(self, result: Awaitable[ResultT], ends_at: float) -> ResultT:
         """Wait for a result until then, on the loop's clock; what was written by then is rolled back where it takes too long.
@@ -149,7 +170,7 @@ class Executor:
             async with asyncio.timeout_at(ends_at):
                 return await result
         except TimeoutError as error:
-            raise Unavailable("The operation takes too long; ask for less.", code="TIMEOUT") from error
+            raise Unavailable("The operation takes too long; ask for less.", code=TIMEOUT) from error
 
     def _response(self, asked: Execution, result: ExecutionResult) -> Response:
         errors = [told(error, asked.context.facts.request_id) for error in result.errors or ()]
@@ -171,14 +192,3 @@ class Executor:
         return forbidden(
             forbidden_paths(self.schema, asked.operation, fragments, asked.variables, policy, catalog)
         )
-
-
-async def _closable(results: AsyncIterator[ExecutionResult]) -> AsyncGenerator[ExecutionResult]:
-    """Yield what an iterator gives, and close it when its reader is gone."""
-    try:
-        async for result in results:
-            yield result
-    finally:
-        close = getattr(results, "aclose", None)
-        if close is not None:
-            await close()

@@ -27,7 +27,7 @@ from domain.errors import EomsError, InvalidInput, NotFound
 from planner.arguments import Unplannable
 from planner.cost import Cost
 from planner.known_costs import KnownCosts
-from planner.plan import Ready
+from planner.plan import News, Ready
 from planner.plans import Payloads, Plans
 from planner.selection import forbidden_paths
 from policies.bindings import catalog
@@ -234,15 +234,15 @@ class _Explainer:
         self, question: Question, prepared: Prepared, operation: OperationDefinitionNode
     ) -> Iterator[tuple[str | None, Ready | str, float]]:
         viewer = self._viewer
-        if operation.operation is OperationType.SUBSCRIPTION:
-            yield None, "subscriptions are interpreted, event by event", 0
-            return
         if viewer is None or not self._settings.planner:
             yield None, ANONYMOUS if self._settings.planner else PLANNER_OFF, 0
             return
         plans = Plans(self._schema, catalog, questions(build_schema()), self._settings.max_page_size)
         policy = self._policies.of(viewer.shape)
         asked = operation, prepared.fragments, question.variables, policy
+        if operation.operation is OperationType.SUBSCRIPTION:
+            yield None, *_timed(lambda: _no_news(plans.news(plans.sought(*asked), viewer)))
+            return
         if operation.operation is OperationType.QUERY:
             yield None, *_timed(lambda: plans.ready(plans.sought(*asked), viewer))
             return
@@ -307,6 +307,11 @@ class _Explainer:
         if cost.nodes > self._settings.max_node_count:
             return "TOO_MANY_NODES"
         return "TOO_COSTLY" if cost.points > self._settings.max_cost else None
+
+
+def _no_news(news: News) -> Ready:
+    """Return the plan of a subscription's messages for no events at all."""
+    return Ready(news.plan, news.arguments((), ()), news.forbidden)
 
 
 def _timed(make: Callable[[], Ready]) -> tuple[Ready | str, float]:

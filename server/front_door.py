@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +37,7 @@ from server.metrics import Metrics
 from server.planned import Execution
 from server.rate_headers import cost_extension
 from server.registry import Registry
+from subscriptions.hub import Subscriber
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID_PREFIX = "sha256:"
@@ -170,11 +171,7 @@ class FrontDoor:
             self._metrics.refused(refusal.code)
             refusal.taken = paid or await self._taken(key, _REFUSAL_POINTS)
             raise
-        planning = 0
-        if operation.operation is not OperationType.SUBSCRIPTION:
-            planning = self._executor.planning_points(
-                Execution(prepared, operation, asked.variables, context)
-            )
+        planning = self._executor.planning_points(Execution(prepared, operation, asked.variables, context))
         # What is allowed may cost a full bucket; with its plan it must not cost more, or nobody could ever pay it.
         taken = await self._taken(key, min(cost.points + planning, self._allowance.size))
         await self._remembered(found, context)
@@ -207,18 +204,23 @@ class FrontDoor:
         """Return whether answers tell how they were made: in debug mode, to those who may know the schema."""
         return self._is_debug and not context.is_stranger
 
-    async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response]:
-        """Execute any operation and yield its responses: one, or those of a subscription until it ends."""
+    async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response | str]:
+        """Execute any operation and yield its responses: one, or those of a subscription, as JSON text, until it ends."""
         if admitted.operation.operation is not OperationType.SUBSCRIPTION:
             yield await self.respond(admitted, context)
             return
-        responses = self._executor.stream(
-            admitted.prepared, admitted.operation, admitted.asked.variables, context
-        )
         self._metrics.followed()
-        async with aclosing(responses):
-            async for response in responses:
-                yield response
+        reading = await self._executor.reading(
+            Execution(admitted.prepared, admitted.operation, admitted.asked.variables, context)
+        )
+        if isinstance(reading, dict):
+            yield reading
+            return
+        assert context.claims is not None, "only who is signed in follows"
+        subscriber = Subscriber(context.claims, context.signed_in)
+        async with context.runtime.hub.following(reading, subscriber) as outbox:
+            async for text in outbox:
+                yield text
 
     def _reading_points(self, asked: Asked, context: Context) -> int:
         """Return what finding out what is asked for costs, before any of that work is done; nothing where it is known."""

@@ -25,6 +25,7 @@ from server.debugging import server_timing
 from server.event_streams import EventStreams
 from server.front_door import FrontDoor, Refused, refused
 from server.hang_ups import WhileConnected
+from server.live import passport_of
 from server.rate_headers import rate_limit_headers
 from server.requests import (
     GRAPHQL_JSON,
@@ -128,8 +129,7 @@ async def open_context(runtime: Runtime, facts: RequestFacts, token: str | None)
 
 
 def _passport(context: Context) -> Passport[Claims] | None:
-    claims = context.claims
-    return Passport(claims, claims.user_id, claims.expires_at) if claims else None
+    return passport_of(context.claims, context.signed_in) if context.claims else None
 
 
 def _check_method(kind: OperationType, request: Request, wanted: Wanted) -> None:

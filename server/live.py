@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.errors import Unauthenticated
 from policies.tokens import Claims
+from policies.viewer import Viewer
 from resolvers.context import Context, RequestFacts, Runtime
 from server.front_door import FrontDoor, Refused
 from server.requests import bearer_token
@@ -24,7 +25,12 @@ class Gate(SocketGate[Claims]):
     @property
     def listener_count(self) -> int:
         """Return how many subscriptions of this process follow the feed."""
-        return self._runtime.feed.listener_count
+        return self._runtime.hub.member_count
+
+    @property
+    def cohort_count(self) -> int:
+        """Return how many readings those share."""
+        return self._runtime.hub.cohort_count
 
     async def authenticate(self, payload: Mapping[str, Any]) -> Passport[Claims]:
         """Return who holds the token in `{"authorization": "Bearer …"}`; raise `Unauthenticated`."""
@@ -33,8 +39,7 @@ class Gate(SocketGate[Claims]):
         if token is None:
             raise Unauthenticated
         claims = self._runtime.sessions.mint.read(token)
-        await self._runtime.grants.viewer(claims)
-        return Passport(claims, claims.user_id, claims.expires_at)
+        return passport_of(claims, await self._runtime.grants.viewer(claims))
 
     async def answers(self, holder: Claims, operation: SocketOperation) -> AsyncGenerator[Answer]:
         """Yield the answers to one operation."""
@@ -48,3 +53,9 @@ class Gate(SocketGate[Claims]):
         async with aclosing(self._front_door.stream(admitted, context)) as responses:
             async for response in responses:
                 yield response
+
+
+def passport_of(claims: Claims, viewer: Viewer) -> Passport[Claims]:
+    """Return who is at the other end, until his token ends or what it was given for."""
+    ends = [claims.expires_at, *([viewer.ends_at] if viewer.ends_at else [])]
+    return Passport(claims, claims.user_id, min(ends))

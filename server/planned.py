@@ -27,6 +27,8 @@ from resolvers.context import Context
 from resolvers.plan_mistakes import logged_mistakes
 from server.answers import Response, Variables, forbidden
 from server.documents import Prepared
+from server.readings import InterpretedReading, PlannedReading
+from subscriptions.cohort import Reading
 
 ANONYMOUS = "nobody is signed in"
 """Why what the anonymous ask is interpreted."""
@@ -91,6 +93,15 @@ class PlannedQueries:
         sought = self.sought(asked)
         with logged_mistakes(asked.context.facts.request_id):
             return self.plans.payloads(sought, _viewer(asked.context))
+
+    def reading(self, asked: Execution, interpreted: InterpretedReading) -> Reading:
+        """Return how a subscription's messages are read: by their plan where there can be one."""
+        try:
+            viewer, sought = _viewer(asked.context), self.sought(asked)
+            with logged_mistakes(asked.context.facts.request_id):
+                return PlannedReading(self.plans.news(sought, viewer), viewer, interpreted)
+        except Unplannable:
+            return interpreted
 
     def tell_slow(self, context: Context) -> None:
         """Log the operation's statement where it was slow, with what failed or was cut off."""

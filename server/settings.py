@@ -5,79 +5,39 @@ that take a `Settings`. The README's table is generated from the fields below (`
 """
 
 import difflib
-import ipaddress
 import os
 import secrets
 import stat
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args, get_origin
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.setting_values import (
+    SECRET_BYTES,
+    absolute,
+    asyncpg_url,
+    known_time_zone,
+    long_enough,
+    networks,
+    redis_server_url,
+)
+
 PREFIX = "EOMS_"
-SECRET_BYTES = 32
 
 
 class SettingsError(Exception):
     """The environment asks for something this process can't be; the message names each variable."""
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  (resolve() would follow links)
-
-
-def _asyncpg_url(url: str) -> str:
-    """The same database for SQLAlchemy with asyncpg, with libpq's `sslmode` under its name there."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
-        raise ValueError("should start with postgresql://")
-    query = [("ssl" if key == "sslmode" else key, value) for key, value in parse_qsl(parts.query)]
-    rest = urlunsplit(("", parts.netloc, parts.path, urlencode(query, safe="/"), ""))
-    # urlunsplit drops the slashes of an empty netloc, which a socket URL has.
-    return f"postgresql+asyncpg:{rest if rest.startswith('//') else '//' + rest}"
-
-
-def _redis_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("should start with redis://, rediss:// or unix://")
-    return url
-
-
-def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < SECRET_BYTES:
-        raise ValueError(f"should have at least {SECRET_BYTES} characters")
-    return secret
-
-
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("should be a time zone's name such as Asia/Shanghai") from error
-    return name
-
-
-def _networks(given: str) -> str:
-    networks = [each.strip() for each in given.split(",") if each.strip()]
-    try:
-        return ",".join(str(ipaddress.ip_network(each)) for each in networks)
-    except ValueError as error:
-        raise ValueError(
-            "should be addresses such as 10.0.0.5, or networks such as 10.0.0.0/8 with nothing behind the prefix, "
-            "separated by commas"
-        ) from error
-
-
 def _one_line(description: str) -> str:
     return " ".join(description.split())
 
 
-DatabaseUrl = Annotated[str, AfterValidator(_asyncpg_url)]
+DatabaseUrl = Annotated[str, AfterValidator(asyncpg_url)]
 
 
 class Settings(BaseSettings):
@@ -94,7 +54,7 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
-    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+    data_dir: Annotated[Path, AfterValidator(absolute)] = Field(
         default=Path(".eoms"),
         validate_default=True,
         description="Folder of the embedded stores, their logs and the token secret.",
@@ -109,19 +69,19 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_READ_URL",
         description="A replica for reads; unset reads from the primary.",
     )
-    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(
+    redis_url: Annotated[str, AfterValidator(redis_server_url)] | None = Field(
         default=None,
         validation_alias="REDIS_URL",
         description="Redis 7 or Valkey; unset starts an embedded Valkey.",
     )
-    token_secret: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+    token_secret: Annotated[SecretStr, AfterValidator(long_enough)] | None = Field(
         default=None,
         description="Signs access tokens, at least 32 characters; unset keeps a random one there.",
     )
     demo: bool = Field(
         default=True, description="Whether `serve` loads the demo company into an empty database."
     )
-    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(known_time_zone)] = Field(
         default="Asia/Shanghai",
         description="The company's time zone: it says which day, and which year, it is.",
     )
@@ -129,7 +89,7 @@ class Settings(BaseSettings):
         default="", description="Origins a browser may call from, separated by commas; none by default."
     )
 
-    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(networks)] = Field(
         default="",
         description="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas.",
     )
@@ -155,7 +115,7 @@ class Settings(BaseSettings):
         default=10_000, ge=1, le=1_000_000, description="Viewers whose grants are kept."
     )
 
-    metrics_token: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+    metrics_token: Annotated[SecretStr, AfterValidator(long_enough)] | None = Field(
         default=None,
         description="What Prometheus sends as bearer token, at least 32 characters; unset serves no /metrics.",
     )
@@ -266,10 +226,19 @@ class Settings(BaseSettings):
         default=1000,
         ge=1,
         le=100_000,
-        description="Events waiting for one subscriber before it is told of a gap.",
+        description="Messages waiting for one subscription before the newest of an order replaces those before it.",
+    )
+    resumable_events: int = Field(
+        default=100_000,
+        ge=0,
+        le=100_000_000,
+        description="How many events back a subscription can resume; one that was away longer has to read again.",
     )
     stream_max_entries: int = Field(
-        default=100_000, ge=1000, le=10_000_000, description="Events kept in the stream for replay."
+        default=100_000,
+        ge=1000,
+        le=10_000_000,
+        description="Events kept in the stream for readers that lag behind.",
     )
     shutdown_grace_seconds: int = Field(
         default=10, ge=1, le=600, description="Time that requests under way get to finish at shutdown."

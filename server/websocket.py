@@ -13,6 +13,7 @@ stops the server calls `drain` first.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic
 from uuid import UUID
@@ -27,6 +28,9 @@ from server.websocket_connection import Connection, SocketLimits
 from server.websocket_protocol import SUBPROTOCOL, CloseCode, Holder, Passport, SocketGate
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_LEAST_SPREAD_MS, _SPREAD_MS = 500, 2
+"""Over how long sockets of a server that stops come back: at least, and for each of them."""
 
 
 class Sockets(Generic[Holder]):
@@ -70,7 +74,7 @@ class Sockets(Generic[Holder]):
         self._open[connection] = None
         self._has_none_open.clear()
         if self._is_draining:
-            connection.end(CloseCode.GOING_AWAY, "Going away")
+            connection.end(CloseCode.GOING_AWAY, _going_away(_LEAST_SPREAD_MS))
         try:
             await connection.handle()
         finally:
@@ -88,10 +92,14 @@ class Sockets(Generic[Holder]):
         return len(closed)
 
     async def drain(self, grace_seconds: float) -> None:
-        """Close every socket (1001), also those that still come; wait until they are gone or time is up."""
+        """Close every socket (1001), also those that still come; wait until they are gone or time is up.
+
+        Each is told when to come back, so that they don't all come at once to whoever serves them next.
+        """
         self._is_draining = True
+        spread = _LEAST_SPREAD_MS + len(self._open) * _SPREAD_MS
         for connection in self._open:
-            connection.end(CloseCode.GOING_AWAY, "Going away")
+            connection.end(CloseCode.GOING_AWAY, _going_away(spread))
         if self._open:
             try:
                 async with asyncio.timeout(grace_seconds):
@@ -121,3 +129,7 @@ class Sockets(Generic[Holder]):
         if origin is None or is_same_origin(origin, socket.headers.get("host")):
             return True
         return "*" in self._allowed_origins or normalize_origin(origin) in self._allowed_origins
+
+
+def _going_away(spread_ms: int) -> str:
+    return f"Going away; retry in {random.randint(0, spread_ms)} ms"  # noqa: S311 (spreads load)

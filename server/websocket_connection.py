@@ -26,11 +26,12 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
+    PingMessage,
     SubscribeMessage,
 )
 
 from db.identifiers import new_id
-from domain.errors import EomsError, Unavailable
+from domain.errors import EomsError, Unauthenticated, Unavailable
 from server.answers import told_exception
 from server.websocket_protocol import (
     Answer,
@@ -42,6 +43,7 @@ from server.websocket_protocol import (
     malformation,
     operation_of,
 )
+from subscriptions.outbox import FellBehind
 
 _CLOSE_SECONDS = 2
 _CLOSE_REASON_BYTES = 123  # RFC 6455, section 5.5: a control frame has 125 bytes, two of them the code.
@@ -147,11 +149,12 @@ class _Wire(AsyncWebSocketAdapter):
 class _Running(Operation[None, None]):
     """An operation under way."""
 
-    __slots__ = ("asked",)
+    __slots__ = ("asked", "next_start")
 
     def __init__(self, connection: Connection[Any], message_id: str, asked: SocketOperation) -> None:
         super().__init__(connection, message_id, asked.asked.text or "", None, asked.asked.operation_name)
         self.asked = asked
+        self.next_start = f'{{"id":{orjson.dumps(message_id).decode()},"type":"next","payload":'
 
 
 class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
@@ -253,6 +256,28 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
             self.operations[message_id] = running
             running.task = self._start(self._operate(running, self._passport.holder))
 
+    async def handle_ping(self, message: PingMessage) -> None:
+        """Answer a ping; one that carries a token renews the client's authorization in place."""
+        payload = cast("Mapping[str, Any]", message.get("payload") or {})
+        if self._passport is None or "authorization" not in {name.lower() for name in payload}:
+            await super().handle_ping(message)
+            return
+        told: dict[str, str]
+        try:
+            async with asyncio.timeout(self._limits.init_seconds):
+                passport = await self._gate.authenticate(payload)
+            if passport.user_id != self._passport.user_id:
+                raise Unauthenticated("That is somebody else's token.")
+        except EomsError as error:
+            told = {"code": error.code, "message": error.message}
+        except TimeoutError:
+            told = {"code": Unavailable.code, "message": "Try again later."}
+        else:
+            self._passport = passport
+            self._expire_at(passport.expires_at)
+            told = {"expiresAt": passport.expires_at.isoformat()}
+        await self._wire.send_json({"type": "pong", "payload": told})
+
     async def cleanup_operation(self, operation_id: str) -> None:
         """Stop an operation; its id may be used again at once, so it may not even say that it ended."""
         operation = self.operations.get(operation_id)
@@ -274,12 +299,18 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
             pass
 
     async def _acknowledge(self, expires_at: datetime) -> None:
-        left = (expires_at - datetime.now(UTC)).total_seconds()
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(max(left, 0), self.end, CloseCode.FORBIDDEN, "The token has expired")
+        self._expire_at(expires_at)
         await self.send_message({"type": "connection_ack"})
         self.connection_acknowledged = True
         self._start(self._watch_pulse())
+
+    def _expire_at(self, moment: datetime) -> None:
+        """End the socket then, and not when it was to end before."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left = (moment - datetime.now(UTC)).total_seconds()
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(max(left, 0), self.end, CloseCode.FORBIDDEN, "The token has expired")
 
     async def _watch_pulse(self) -> None:
         """Ping the client, and end the socket of one that is gone without having said so."""
@@ -312,6 +343,8 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
                         await self._send_next(running, answer)
             except WebSocketDisconnected:
                 raise
+            except FellBehind:
+                self.end(CloseCode.TRY_AGAIN_LATER, "Too slow: resume after the last cursor")
             except Exception as error:  # noqa: BLE001 (told by its code, or masked)
                 await self._refuse(running, [told_exception(error, running.asked.request_id)])
             else:
@@ -319,9 +352,8 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
 
     async def _send_next(self, running: _Running, answer: Answer) -> None:
         if not running.completed:
-            payload = answer if isinstance(answer, bytes) else orjson.dumps(answer)
-            message_id = orjson.dumps(running.id).decode()
-            await self._wire.send_text(f'{{"id":{message_id},"type":"next","payload":{payload.decode()}}}')
+            payload = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
+            await self._wire.send_text(running.next_start + payload + "}")
 
     async def _refuse(self, running: _Running, errors: list[Any]) -> None:
         await running.send_operation_message({"id": running.id, "type": "error", "payload": errors})

@@ -56,7 +56,7 @@ class SocketOperation:
     address: str | None
 
 
-Answer = bytes | Mapping[str, Any]
+Answer = str | Mapping[str, Any]
 """A GraphQL response, as its JSON text or still to be written as JSON."""
 
 

@@ -1,4 +1,4 @@
-"""What travels to listeners about a committed event, and how is a place in the feed named outside?
+"""What travels to listeners about a committed event?
 
 Ids and positions only, never a field's value: what a listener may see is decided when he is told, by the
 rights he has then. How entries travel is left to `subscriptions.stream_store` and `subscriptions.stream`.
@@ -6,20 +6,13 @@ rights he has then. How entries travel is left to `subscriptions.stream_store` a
 
 from __future__ import annotations
 
-import base64
-import binascii
-import zlib
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
 import orjson
 
-from domain.errors import MalformedRequest
-
-_CURSOR_VERSION = b"F1"
-_POSITION_BYTES = 8
-_LAST_POSITION = 2**63 - 1
+from loaders.places import cursor_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +37,13 @@ class FeedEntry:
 class Gap:
     """Entries `first` to `last`, both included, are not delivered; `event_feed` still has them.
 
-    `first` is 1 where nothing before `last` can be relied on.
+    `first` is 1 where nobody knows what was delivered before.
     """
 
     first: int
     last: int
+    is_anew: bool = False
+    """Whether the feed tells of another database from here on, such as one that was restored."""
 
 
 def encode(entry: FeedEntry) -> str:
@@ -89,31 +84,3 @@ def decode(text: str) -> FeedEntry:
             )
         case _:
             raise ValueError("not an entry of the feed")
-
-
-def cursor_of(position: int) -> str:
-    """Return the opaque cursor of a position; 0 is before the first event."""
-    named = _CURSOR_VERSION + position.to_bytes(_POSITION_BYTES, "big")
-    return base64.urlsafe_b64encode(named + _checksum(named)).decode().rstrip("=")
-
-
-def position_of(cursor: str) -> int:
-    """Return the position that a cursor names; raise `MalformedRequest` (MALFORMED_CURSOR) for other text.
-
-    The checksum catches a damaged cursor. It is no signature: a made-up position shows nobody more than he
-    may see.
-    """
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    named = raw[: len(_CURSOR_VERSION) + _POSITION_BYTES]
-    position = int.from_bytes(named[len(_CURSOR_VERSION) :], "big")
-    # Comparing with the cursor itself also refuses other spellings of the same bytes.
-    if position > _LAST_POSITION or cursor_of(position) != cursor:
-        raise MalformedRequest("MALFORMED_CURSOR", "This is not a cursor of the event feed.")
-    return position
-
-
-def _checksum(named: bytes) -> bytes:
-    return zlib.crc32(named).to_bytes(4, "big")

@@ -33,10 +33,12 @@ class _Backlog(asyncio.Queue[Event | None]):
         """Add an entry; where the queue is full, all that waits and the entry become one gap."""
         if isinstance(item, Arrival) and self.qsize() >= self._size:
             oldest = self.get_nowait()
+            waiting = [oldest, item]
             while not self.empty():
-                self.get_nowait()
+                waiting.append(self.get_nowait())
+            is_anew = any(isinstance(each, Arrival) and _is_anew(each.item) for each in waiting)
             if isinstance(oldest, Arrival):
-                item = Arrival(Gap(_first(oldest.item), _last(item.item)))
+                item = Arrival(Gap(_first(oldest.item), _last(item.item), is_anew=is_anew))
         self.put_nowait(item)
 
 
@@ -114,6 +116,10 @@ class Feed(Broadcast):
 
 def _first(item: FeedEntry | Gap) -> int:
     return item.first if isinstance(item, Gap) else item.position
+
+
+def _is_anew(item: FeedEntry | Gap) -> bool:
+    return isinstance(item, Gap) and item.is_anew
 
 
 def _last(item: FeedEntry | Gap) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Never, Self
 
@@ -24,12 +23,12 @@ from sqlalchemy.pool import NullPool
 
 from db.events import WAKE_CHANNEL
 from db.faults import translated
-from db.tables import EventRow, FeedRow
+from db.tables import FeedRow
 from domain.errors import Unavailable
-from subscriptions.entries import FeedEntry, decode
+from subscriptions.entries import decode
+from subscriptions.past import ENTRIES_PER_READ, entries_after
 from subscriptions.stream_store import STORE_FAILURES, StreamStore, Tip
 
-EVENTS_PER_ROUND = 500
 POLL_SECONDS = 1.0
 """How long a lost notification, a lost stream or a free lock may go unnoticed."""
 
@@ -163,11 +162,11 @@ class Relay:
     async def _place(self, connection: AsyncConnection, wake: asyncio.Event) -> Never:
         while True:
             wake.clear()
-            count, newest = (await connection.execute(_PLACE, {"most": EVENTS_PER_ROUND})).one()
+            count, newest = (await connection.execute(_PLACE, {"most": ENTRIES_PER_READ})).one()
             if count:
                 self._newest = newest
                 self._placed.set()
-            if count < EVENTS_PER_ROUND:
+            if count < ENTRIES_PER_READ:
                 await _wait(wake)
 
     async def _publish(self) -> Never:
@@ -198,7 +197,9 @@ class Relay:
             await self._stream.start_over(tip)
             top = 0
         while top < self._newest:
-            entries = await self._entries_after(max(top, self._newest - self._max_entries))
+            position = max(top, self._newest - self._max_entries)
+            entries = await entries_after(self._read_engine, position)
+            assert [entry.position for entry in entries[:1]] == [position + 1], "positions have no gaps"
             # Answers an earlier position where the stream was lost meanwhile, and we go on from there.
             top = await self._stream.append(entries, behind=top)
         self._published = top if is_ours else None
@@ -222,29 +223,6 @@ class Relay:
         except ValueError:
             # A newer server wrote it, which is no reason to drop it.
             return True
-
-    async def _entries_after(self, position: int) -> Sequence[FeedEntry]:
-        statement = (
-            select(
-                FeedRow.position,
-                EventRow.id.label("event_id"),
-                EventRow.type,
-                EventRow.aggregate_type,
-                EventRow.aggregate_id,
-                EventRow.project_id,
-                EventRow.version,
-            )
-            .join(EventRow, EventRow.id == FeedRow.event_id)
-            .where(FeedRow.position > position)
-            .order_by(FeedRow.position)
-            .limit(EVENTS_PER_ROUND)
-        )
-        with translated():
-            async with self._read_engine.connect() as connection:
-                rows = (await connection.execute(statement)).mappings().all()
-        entries = [FeedEntry(**row) for row in rows]
-        assert [entry.position for entry in entries[:1]] == [position + 1], "positions have no gaps"
-        return entries
 
 
 # Any: SQLAlchemy takes the options of whatever pool it is given.

@@ -60,6 +60,7 @@ class StreamBackend(BroadcastBackend):
         self._client: Any = None  # Any: see `open_client`.
         self._last: int | None = None
         self._last_history = "0-0"
+        self._is_anew = False
         self._arrived: deque[FeedEntry | Gap] = deque()
         self._wait_seconds = 0.0
 
@@ -104,7 +105,8 @@ class StreamBackend(BroadcastBackend):
         if self._last is None:
             self._last = await self._newest_position()
             # Listeners may have come while the end was unknown, and nobody can say what they missed.
-            self._arrived.append(Gap(1, self._last))
+            self._arrived.append(Gap(1, self._last, is_anew=self._is_anew))
+            self._is_anew = False
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await self._client.xread(
                 {STREAM: f"{self._last}-0", HISTORIES: self._last_history},
@@ -116,7 +118,7 @@ class StreamBackend(BroadcastBackend):
             _log.warning("feed_began_anew", last_position=self._last)
             self._last_history = streams[HISTORIES][-1][0]
             # What else was read may be of either history.
-            self._last = None
+            self._last, self._is_anew = None, True
             return
         for message_id, fields in streams.get(STREAM, ()):
             self._take(int(message_id.partition("-")[0]), fields)

@@ -23,10 +23,10 @@ from db.events import Origin
 from db.sessions import WriteSession
 from db.tables import ProjectRow
 from domain.identifiers import ProjectId
+from loaders.places import position_of
 from policies.tokens import TokenMint
 from server.settings import Settings, token_secret
 from server.store_files import is_held
-from subscriptions.entries import position_of
 from tests.e2e.personas import Personas
 from tests.e2e.server import Server, demo_data, serving, stores_of
 from tests.e2e.sockets import following, opened

@@ -48,8 +48,8 @@ async def listen(api: Api, who: str, heard: dict[str, list[str]]) -> None:
     passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
     operation = SocketOperation(asked_of({"query": FOLLOW}), "test", ADDRESS)
     async for answer in gate.answers(passport.holder, operation):
-        assert not isinstance(answer, bytes)
-        heard[who].append(json.dumps(answer))
+        assert isinstance(answer, str), "messages are finished text"
+        heard[who].append(json.dumps(json.loads(answer)))
 
 
 def price_in(message: str) -> str:

@@ -117,17 +117,23 @@ def sent_statements() -> Generator[Sent]:
     def collect(_connection: Connection | None, _cursor: Any, statement: str, *_: Any) -> None:
         found.all.append(statement)
 
-    send = Statements.row
+    send, send_many = Statements.row, Statements.rows
 
     async def row(self: Statements, sql: str, arguments: Sequence[Any]) -> Mapping[str, Any] | None:
         found.all.append(sql)
         found.planned.append(sql)
         return await send(self, sql, arguments)
 
+    async def rows(self: Statements, sql: str, arguments: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+        found.all.append(sql)
+        found.planned.append(sql)
+        return await send_many(self, sql, arguments)
+
     event.listen(Engine, "before_cursor_execute", collect)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Statements, "row", row)
+            patch.setattr(Statements, "rows", rows)
             yield found
     finally:
         event.remove(Engine, "before_cursor_execute", collect)

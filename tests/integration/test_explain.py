@@ -193,13 +193,23 @@ def test_explained_command_is_not_given(demo_settings: Settings) -> None:
         ('mutation { orderSubmit(input: {id: "x"}) { order { id } } }', None, "nobody is signed in"),
         ("{ __typename }", "pm", "nothing to read"),
         ("{ __schema { queryType { name } } }", "pm", "introspection"),
-        ("subscription { orderChanged { cursor } }", "pm", "subscriptions are interpreted, event by event"),
+        ("subscription { orderChanged { cursor } }", None, "nobody is signed in"),
     ],
 )
 def test_reason_is_told_for_what_is_interpreted(
     demo_settings: Settings, document: str, who: str | None, reason: str
 ) -> None:
     assert explained(demo_settings, document, who).ways == (Way(None, reason),)
+
+
+def test_messages_of_a_subscription_are_explained(demo_settings: Settings) -> None:
+    document = f'subscription {{ orderChanged(orderIds: ["Order:{KEY}"]) {{ cursor order {{ number }} }} }}'
+    (way,) = explained(demo_settings, document, "contractor").ways
+    assert (way.root, way.reason) == (None, None)
+    assert way.sql is not None
+    assert "engineering_order.number" in way.sql
+    assert KEY not in repr(way)
+    assert {each.type for each in way.parameters} >= {"uuid[]", "text[]", "uuid"}
 
 
 def test_planner_that_is_off_is_told(demo_settings: Settings) -> None:

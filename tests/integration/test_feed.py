@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.errors import MalformedRequest
-from subscriptions.entries import FeedEntry, Gap, cursor_of, decode, encode, position_of
+from loaders.places import cursor_of, position_of
+from subscriptions.entries import FeedEntry, Gap, decode, encode
 from subscriptions.feed import Feed, Listener
 from subscriptions.relay import Relay, newest_position
 from subscriptions.stream import StreamBackend
@@ -226,7 +227,7 @@ async def test_listeners_are_told_when_the_stream_was_of_another_database(
         async with feed_on(engine, redis_url) as feed, feed.listen() as listener:
             assert positions_of(await heard(listener, 40)) == list(range(1, 41))
             async with Relay(database_url, redis_url, stream_max_entries=MAX_ENTRIES):
-                assert await heard(listener, 1) == [Gap(1, 3)]
+                assert await heard(listener, 1) == [Gap(1, 3, is_anew=True)]
                 await commit_event(engine, uuid4(), 1)
                 assert positions_of(await heard(listener, 1)) == [4]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from server.asking import asked_of
 from server.live import Gate
@@ -26,6 +28,11 @@ async def follow(api: Api, who: str, document: str = _FOLLOW) -> AsyncGenerator[
     return gate.answers(passport.holder, operation)
 
 
+def content(answer: Answer) -> dict[str, Any]:
+    assert isinstance(answer, str), "messages are finished text"
+    return json.loads(answer)
+
+
 async def test_waiting_subscribers_hold_no_connection(api: Api) -> None:
     # More than the pool has connections; worker sees none of these orders, so his entries are passed over.
     streams = [await follow(api, "director") for _ in range(15)] + [
@@ -41,7 +48,7 @@ async def test_waiting_subscribers_hold_no_connection(api: Api) -> None:
     assert (await api.ask(_HOLD, "pm", id=order_id)).data == {"orderHold": {"errors": []}}
     async with asyncio.timeout(20):
         heard = await asyncio.gather(*news[:15])
-    assert all(isinstance(answer, dict) and "errors" not in answer for answer in heard)
+    assert {"errors" in content(answer) for answer in heard} == {False}
     await asyncio.sleep(0.2)
     assert await api.rows(_IDLE) == [(0,)]
     for task in news[15:]:
@@ -58,9 +65,13 @@ async def test_an_event_that_many_follow_is_read_in_turns_and_ends_no_subscripti
     narrow = demo_settings.model_copy(
         update={"read_pool_size": 2, "pool_timeout_seconds": 0.3, "rate_points": 1_000_000}
     )
-    document = "subscription { orderChanged { order { number events(first: 50) { nodes { type actor { name } } } } } }"
+    document = """subscription {
+      alias: orderChanged { order { number events(first: 50) { nodes { type actor { name } } } } }
+    }"""
     async with running_api(narrow) as api:
-        streams = [await follow(api, "director", document) for _ in range(150)]
+        streams = [
+            await follow(api, "director", document.replace("alias", f"each{nth}")) for nth in range(150)
+        ]
         news = [asyncio.ensure_future(anext(stream)) for stream in streams]
         query = "{ orders(first: 1, filter: { states: [IN_PROGRESS] }) { nodes { id } } }"
         order_id = (await api.ask(query, "pm")).data["orders"]["nodes"][0]["id"]
@@ -70,6 +81,7 @@ async def test_an_event_that_many_follow_is_read_in_turns_and_ends_no_subscripti
         assert (await api.ask(query, "pm")).errors == []
         async with asyncio.timeout(60):
             heard = await asyncio.gather(*news)
-        assert [answer for answer in heard if not isinstance(answer, dict) or "errors" in answer] == []
+        assert [set(content(answer)) for answer in heard] == [{"data"}] * 150
+        assert [set(content(answer)["data"]) for answer in heard] == [{f"each{nth}"} for nth in range(150)]
         for stream in streams:
             await stream.aclose()

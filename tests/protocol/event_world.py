@@ -50,7 +50,7 @@ class World:
 
         `isBegun` has the first answer taken before the stream is asked for, `isRevoked` revokes the person just after.
         """
-        asked = json.loads(await request.body() or b"{}")
+        asked = json.loads(await request.body() or "{}")
         user_id = UUID(asked["userId"]) if "userId" in asked else None
         expires_at = datetime.now(UTC) + timedelta(seconds=asked.get("lifetime", 900))
         holder = Passport("somebody", user_id, expires_at) if user_id else None
@@ -89,8 +89,8 @@ class World:
             yield nothing
 
     async def text(self) -> AsyncGenerator[Answer]:
-        yield b'{"data": {"number": 1.50}}'
-        yield b'{\r\n  "data":\n\n{"a": "\\n"\r}\n}\n'
+        yield '{"data": {"number": 1.50}}'
+        yield '{\r\n  "data":\n\n{"a": "\\n"\r}\n}\n'
 
     async def silent(self) -> AsyncGenerator[Answer]:
         await asyncio.Event().wait()
@@ -103,7 +103,7 @@ class World:
 
     async def flood(self) -> AsyncGenerator[Answer]:
         while True:
-            yield b'"' + b"." * 1_000_000 + b'"'
+            yield '"' + "." * 1_000_000 + '"'
 
     async def patient(self) -> AsyncGenerator[Answer]:
         await self.go_on.wait()

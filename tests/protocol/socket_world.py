@@ -27,6 +27,7 @@ from server.answers import told
 from server.websocket import Sockets
 from server.websocket_connection import SocketLimits
 from server.websocket_protocol import Answer, Passport, SocketOperation
+from subscriptions.outbox import FellBehind
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 WAIT_SECONDS = 5
@@ -107,17 +108,20 @@ class Gate:
     async def answers(self, holder: str, operation: SocketOperation) -> AsyncGenerator[Answer]:
         self.operations.append(operation)
         if operation.asked.document_id == "bytes":
-            yield b'{"data": {"holder":"' + holder.encode() + b'"}}'
+            yield '{"data": {"holder":"' + holder + '"}}'
             return
         if operation.asked.document_id == "flood":
             self.running += 1
             try:
                 while True:
-                    yield b'{"data": "' + b"." * 100_000 + b'"}'
+                    yield '{"data": "' + "." * 100_000 + '"}'
             finally:
                 self.running -= 1
         if operation.asked.document_id == "mistake":
             raise RuntimeError(SECRET)
+        if operation.asked.document_id == "slow":
+            yield {"data": {"cursor": "seven"}}
+            raise FellBehind
         if operation.asked.document_id == "denied":
             raise Forbidden
         stream = await SCHEMA.stream(

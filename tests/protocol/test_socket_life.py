@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -193,6 +194,44 @@ async def test_a_client_that_reads_nothing_does_not_keep_its_socket() -> None:
             await writer.wait_closed()
 
 
+async def test_a_ping_with_a_token_renews_the_authorization_in_place() -> None:
+    me = str(uuid4())
+    async with served(Gate(lifetime=timedelta(seconds=1))) as server, server.signed_in(userId=me) as client:
+        await ask(client, "1", "subscription { silent }")
+        server.gate.lifetime = timedelta(seconds=30)
+        renewal = {"authorization": "Bearer new", "who": "li", "userId": me}
+        await say(client, {"type": "ping", "payload": renewal})
+        pong = await hear(client)
+        assert (pong["type"], set(pong["payload"])) == ("pong", {"expiresAt"})
+        await asyncio.sleep(1.5)
+        await say(client, {"type": "ping"})
+        assert await hear(client) == {"type": "pong"}
+        assert server.gate.running == 0
+        assert server.sockets.count == 1
+
+
+@pytest.mark.parametrize(
+    ("renewal", "code"),
+    [({}, "UNAUTHENTICATED"), ({"who": "store away"}, "UNAVAILABLE"), ({"who": "li"}, "UNAUTHENTICATED")],
+    ids=["wrong token", "store away", "somebody else"],
+)
+async def test_a_renewal_that_is_refused_leaves_everything_as_it_was(
+    renewal: dict[str, str], code: str
+) -> None:
+    async with served(Gate(lifetime=timedelta(seconds=1))) as server, server.signed_in() as client:
+        server.gate.lifetime = timedelta(seconds=30)
+        await say(client, {"type": "ping", "payload": {"Authorization": "Bearer new", **renewal}})
+        assert (await hear(client))["payload"]["code"] == code
+        assert await hear_end(client) == (4403, "The token has expired")
+
+
+async def test_a_client_that_falls_behind_is_let_go_to_come_back() -> None:
+    async with served() as server, server.signed_in() as client:
+        await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "slow"}})
+        assert (await hear(client))["payload"] == {"data": {"cursor": "seven"}}
+        assert await hear_end(client) == (1013, "Too slow: resume after the last cursor")
+
+
 async def test_a_client_that_vanishes_leaves_nothing_behind() -> None:
     async with served() as server:
         async with server.signed_in() as client:
@@ -209,10 +248,13 @@ async def test_draining_says_1001_to_everybody_also_to_those_who_still_come() ->
         await server.sockets.drain(grace_seconds=2)
         assert server.sockets.count == 0
         assert server.gate.running == 0
-        assert await hear_end(client) == (1001, "Going away")
-        assert await hear_end(waiting) == (1001, "Going away")
         async with server.connected() as late:
-            assert await hear_end(late) == (1001, "Going away")
+            ends = [await hear_end(each) for each in (client, waiting, late)]
+    for code, reason in ends:
+        told = re.fullmatch(r"Going away; retry in (\d+) ms", reason)
+        assert (code, told is not None) == (1001, True)
+        assert told is not None
+        assert int(told[1]) <= 504
 
 
 async def test_a_page_of_another_origin_may_not_open_a_socket() -> None:

@@ -22,12 +22,20 @@ def odd_rulebook(chance: random.Random) -> Rulebook:
     """Return a rulebook that the schema agrees with."""
     known = load_rules()
     while True:
-        rulebook = Rulebook(Rules(_altered(chance, known), known.inherits, known.belongs))
+        rulebook = _followable(Rules(_altered(chance, known), known.inherits, known.belongs))
         try:
             check_catalog(catalog, rulebook)
         except CatalogError:
             continue
         return rulebook
+
+
+def _followable(rules: Rules) -> Rulebook:
+    """Return a rulebook in which nobody follows what he may no longer read."""
+    rulebook = Rulebook(rules)
+    followed = [rule for rule in rules.rules if rule.deed == "subscribe"]
+    lost = {rule for rule in followed if rule.where not in rulebook.wheres(rule.role, rule.thing, "read")}
+    return Rulebook(replace(rules, rules=tuple(rule for rule in rules.rules if rule not in lost)))
 
 
 def _altered(chance: random.Random, known: Rules) -> tuple[Rule, ...]:

@@ -1,0 +1,96 @@
+"""How do events become messages of a subscription? One SELECT for many events, a row for each that is news to the viewer.
+
+Which events those are is given by parameters, in the order of the feed; what they are to the viewer is asked of the
+database (`loaders.news`) in the very snapshot in which the message is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import GraphQLObjectType, OperationDefinitionNode
+from sqlalchemy import Boolean, ColumnElement, Text, Uuid, bindparam, literal, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from loaders.news import NewsQuestion
+from loaders.questions import Parameters
+from planner.building import Builder
+from planner.collecting import below
+from planner.json_sql import Json, global_id_text, json_object
+from planner.parts import Part, object_type
+from planner.roots import DATA, RANK, as_bytes, unnested
+from planner.written import LATERAL, Joined, Rows, Written
+from policies.bindings import AnySelect
+
+EVENTS_PARAMETER = "news_events"
+CURSORS_PARAMETER = "news_cursors"
+"""The ids of the events, and in the same order the cursors of their places in the feed."""
+
+
+def news_select(builder: Builder, operation: OperationDefinitionNode) -> AnySelect:
+    """Return the SELECT of messages: rank of the event from 1, and the message's data as UTF-8 bytes."""
+    root = builder.collector.schema.subscription_type
+    assert root is not None, "the schema has subscriptions"
+    fields = builder.fields(root, [operation.selection_set])
+    # GraphQL, section 5.2.3.1: one root field, and none of introspection; without it there is no source of events.
+    ((key, nodes),) = fields.items()
+    site, asked = builder.site(nodes)
+    assert isinstance(asked, NewsQuestion), "subscriptions ask for news"
+    builder.reads_rows = True
+    entries = unnested(
+        builder,
+        {
+            "event": bindparam(EVENTS_PARAMETER, type_=ARRAY(Uuid())),
+            "cursor": bindparam(CURSORS_PARAMETER, type_=ARRAY(Text())),
+        },
+    )
+    sights = asked.sights(builder.policy, Parameters(site.prefix))
+    event_id = next(column for column in sights.selected_columns if column.name == "event_id")
+    sight = Rows(
+        builder.name(),
+        {"order_id": Uuid(), "is_seen": Boolean()},
+        sights.where(event_id == entries["event"]),
+        LATERAL,
+    )
+    with builder.at(key):
+        part = _message(builder, object_type(root.fields[nodes[0].name.value]), nodes, entries, sight)
+    columns: list[ColumnElement[Any]] = [
+        entries[RANK].label(RANK),
+        as_bytes(json_object({key: part.json}), DATA),
+    ]
+    return (
+        select(*columns)
+        .select_from(Joined(entries, [sight, *part.joins]))
+        .where(Written("{} IS NOT NULL", [sight["order_id"]], Boolean()))
+        .order_by(entries[RANK])
+    )
+
+
+def _message(builder: Builder, kind: GraphQLObjectType, nodes: list[Any], entries: Rows, sight: Rows) -> Part:
+    members: dict[str, Json] = {}
+    joins: list[Rows] = []
+    conditions: Mapping[str, tuple[str, ColumnElement[bool]]] = {
+        "event": ("Event", builder.catalog.types["Event"].column("id") == entries["event"]),
+        "order": (
+            "Order",
+            (builder.catalog.types["Order"].column("id") == sight["order_id"]) & sight["is_seen"],
+        ),
+    }
+    for key, inner in builder.fields(kind, below(nodes)).items():
+        match inner[0].name.value:
+            case "cursor":
+                members[key] = entries["cursor"]
+            case "orderId":
+                members[key] = global_id_text("Order", sight["order_id"])
+            case "resyncRequired":
+                members[key] = literal_column("false", Boolean())
+            case "event" | "order" as name:
+                type_name, condition = conditions[name]
+                with builder.at(key):
+                    found, _ = builder.one(type_name, below(inner), condition)
+                members[key] = found["j"]
+                joins.append(found)
+            case _:
+                members[key] = literal(kind.name, Text())
+    return Part(json_object(members), joins=tuple(joins))

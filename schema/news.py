@@ -1,0 +1,49 @@
+"""What do the root fields of subscriptions ask? Arguments of the API in, a question out, as `schema.questions` for queries."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET, argument
+
+from domain.errors import MalformedRequest
+from domain.identifiers import parse_key
+from loaders.news import NewsQuestion
+from loaders.places import position_of
+from resolvers.relations import given
+from schema.enums import OrderState
+from schema.filters import given_key
+
+_IDS_LIMIT = 500
+
+_Project = Annotated[strawberry.ID | None, argument(description="Orders of this project only.")]
+_Orders = Annotated[list[strawberry.ID] | None, argument(description="These orders only, at most 500.")]
+_States = Annotated[
+    list[OrderState] | None,
+    argument(description="Orders that are in one of these states now, or were before the change."),
+]
+_After = Annotated[
+    str | None,
+    argument(
+        description="Begin behind this cursor, of a message or of `feedCursor`; without it, from now on."
+    ),
+]
+
+
+def order_changed(
+    project_id: _Project = UNSET,
+    order_ids: _Orders = UNSET,
+    states: _States = UNSET,
+    after: _After = UNSET,
+) -> NewsQuestion:
+    """Ask for changes of orders."""
+    ids, wanted, cursor = given(order_ids), given(states), given(after)
+    if ids is not None and len(ids) > _IDS_LIMIT:
+        raise MalformedRequest("TOO_MANY_VALUES", f"At most {_IDS_LIMIT} ids.")
+    return NewsQuestion(
+        project_id=given_key(project_id, "Project"),
+        order_ids=None if ids is None else frozenset(parse_key(each, "Order") for each in ids),
+        states=None if wanted is None else frozenset(wanted),
+        after=None if cursor is None else position_of(cursor),
+    )

@@ -1,0 +1,57 @@
+"""Which events were given places between two positions? Read from the database, for those who were away.
+
+Not from the stream: it may have been trimmed or lost, the database never is, and what a subscriber may see of an event
+has to be asked there anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import ColumnElement, Uuid, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.faults import translated
+from db.tables import EventRow, FeedRow
+from loaders.news import NewsQuestion
+from subscriptions.entries import FeedEntry
+
+ENTRIES_PER_READ = 500
+
+_ENTRIES = select(
+    FeedRow.position,
+    EventRow.id.label("event_id"),
+    EventRow.type,
+    EventRow.aggregate_type,
+    EventRow.aggregate_id,
+    EventRow.project_id,
+    EventRow.version,
+).join(EventRow, EventRow.id == FeedRow.event_id)
+
+
+async def entries_after(
+    engine: AsyncEngine, position: int, *, last: int | None = None, question: NewsQuestion | None = None
+) -> Sequence[FeedEntry]:
+    """Return the first entries behind a position, up to `last`, that can be news; fewer than ENTRIES_PER_READ are all.
+
+    Raises `Unavailable`.
+    """
+    statement = _ENTRIES.where(FeedRow.position > position).order_by(FeedRow.position).limit(ENTRIES_PER_READ)
+    if last is not None:
+        statement = statement.where(FeedRow.position <= last)
+    if question is not None:
+        statement = statement.where(*_can_be_news(question))
+    with translated():
+        async with engine.connect() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+    return [FeedEntry(**row) for row in rows]
+
+
+def _can_be_news(question: NewsQuestion) -> Iterator[ColumnElement[bool]]:
+    yield EventRow.aggregate_type == "Order"
+    if question.project_id is not None:
+        yield EventRow.project_id == question.project_id
+    if question.order_ids is not None:
+        ids = bindparam("orders", sorted(question.order_ids), type_=ARRAY(Uuid()))
+        yield EventRow.aggregate_id == any_(ids)
