@@ -6,6 +6,7 @@
 #   make setup   only what `make serve` uses: the virtual environment and the explorer
 #   make explorer   build the page at /explorer; needs npm packages, and says why where it can't have them
 #   make lint types floors pytest   the parts of `make test` alone
+#   make faults  200 phones on bad networks while servers and stores are killed, for about three minutes
 #   make bench   measure beside the limit and its peers (ONLY=board,tiny SIZE=small); see bench/README.md
 #   make profile   write where the time of a request goes to docs/microseconds.md
 #   make golden  rewrite the golden files, to be read like code before they are committed
@@ -15,7 +16,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-clients serve explorer built-explorer npm-packages walk test lint types floors pytest golden \
-	bench profile lock clean
+	faults bench profile lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -150,6 +151,12 @@ floors: setup-dev
 pytest: setup-dev setup-clients
 	@$(MAKE) --no-print-directory built-explorer || [ "$${CI:-}" != true ]
 	PLANNER=$(PLANNER) $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# FAULT_PHONES, FAULT_SECONDS and FAULT_SEED go to tests/e2e/test_faults.py through the environment.
+faults: export FAULT_PHONES ?= 200
+faults: export FAULT_SECONDS ?= 15
+faults: setup-dev
+	$(BIN)/pytest -n0 -s tests/e2e/test_faults.py $(ARGS)
 
 # Not EOMS_GOLDEN: the server refuses settings it does not know.
 golden: setup-dev setup-clients
