@@ -97,7 +97,8 @@ class Relay:
         self._newest = 0
         self._published: int | None = None
         self._placed = asyncio.Event()
-        self._task: asyncio.Task[Never] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self.is_at_work = False
 
     async def __aenter__(self) -> Self:
@@ -106,16 +107,17 @@ class Relay:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._task is not None, "a relay is stopped after it was started"
+        # A TaskGroup that fails in this very moment takes the cancellation for its own (CPython, gh-116720 before 3.13).
+        self._is_stopping = True
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])
         await self._stream.close()
         await self._read_engine.dispose()
         await self._lock_engine.dispose()
 
-    async def _run(self) -> Never:
+    async def _run(self) -> None:
         is_interrupted = False
-        while True:
+        while not self._is_stopping:
             try:
                 async with self._lock_engine.connect() as connection:
                     await self._await_lock(connection)

@@ -137,6 +137,19 @@ async def test_a_relay_that_is_stopped_leaves_the_lock_to_the_next(
         assert [entry.position for entry in await published(redis_url, 2)] == [1, 2]
 
 
+async def test_a_relay_that_is_stopped_in_the_moment_in_which_it_fails_stops(
+    engine: AsyncEngine, database_url: str, redis_url: str
+) -> None:
+    async with asyncio.timeout(20), relay_on(database_url, redis_url) as relay:
+        while not relay.is_at_work:
+            await asyncio.sleep(0.01)
+        (task,) = (each for each in asyncio.all_tasks() if each.get_name() == "relay")
+        assert await kill_holders(engine) == 1
+        # A TaskGroup cancels its own task when one of its tasks fails; who cancels it now is not told apart from that.
+        while not task.cancelling():
+            await asyncio.sleep(0)
+
+
 async def test_places_are_given_while_the_stream_is_away(
     database_url: str, engine: AsyncEngine, valkey: KillableValkey
 ) -> None:
