@@ -158,6 +158,8 @@ def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         http=BoundedHeadProtocol,
         ws="websockets-sansio",
         ws_max_size=settings.max_body_bytes,
+        # Messages are small: for each socket it would cost more memory than all else, and spare little.
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,
