@@ -87,6 +87,8 @@ def eoms(database: Seeded, logs: Path, *, is_debugged: bool = False) -> Generato
         "EOMS_RATE_POINTS_PER_SECOND": "10000000",
         # The seed's events would all be put into the stream when the server starts.
         "EOMS_STREAM_MAX_ENTRIES": "1000",
+        # Half of the seed is overdue, and noting that is a work of its own.
+        "EOMS_OVERDUE_CHECK_SECONDS": "0",
     }
     name = f"eoms-{database.orders}{'-debugged' if is_debugged else ''}"
     with running(name, [*EOMS, "serve"], variables, f"{url}/readyz", logs) as child:

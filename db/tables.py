@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from domain.events import Changes, Scalar
+from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 
@@ -70,6 +71,7 @@ class Row(DeclarativeBase):
         OrderKind: Enum(OrderKind, native_enum=False, length=20),
         OrganizationKind: Enum(OrganizationKind, native_enum=False, length=20),
         CostType: Enum(CostType, native_enum=False, length=20),
+        NotificationKind: Enum(NotificationKind, native_enum=False, length=20),
     }
 
 
@@ -264,6 +266,20 @@ class EventRow(Keyed):
     address: Mapped[str | None]
     previous_hash: Mapped[bytes]
     hash: Mapped[bytes]
+
+
+class NotificationRow(Keyed):
+    """That a person was told of an event because it concerns him, once for each."""
+
+    __tablename__ = "notification"
+    __table_args__ = (UniqueConstraint("event_id", "user_id"), Index(None, "user_id", "id"))
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    kind: Mapped[NotificationKind]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"))
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("engineering_order.id"), index=True)
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
 
 
 class SessionRow(Keyed):

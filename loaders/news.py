@@ -7,24 +7,54 @@ now, so that what is told late is told by today's rights.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Text, and_, any_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Text, Uuid, and_, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.tables import EventRow, OrderRow
 from domain.order import OrderState
 from loaders.questions import Parameters
-from loaders.reads import Reads
 from policies.bindings import AnySelect
 from policies.compiler import Policy
+from policies.viewer import Viewer
 
 _EVENT, _ORDER = EventRow.__table__, OrderRow.__table__
 
 FOLLOW = "subscribe"
-"""The deed that following an order is."""
+"""The deed that following something is."""
+
+
+class Announced(Protocol):
+    """What is known of an event without reading anything."""
+
+    @property
+    def event_id(self) -> UUID:
+        """Return its id."""
+        ...
+
+    @property
+    def aggregate_type(self) -> str:
+        """Return the type of what it happened to."""
+        ...
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """Return the id of what it happened to."""
+        ...
+
+    @property
+    def project_id(self) -> UUID | None:
+        """Return its project, null where it has none."""
+        ...
+
+    @property
+    def notified_ids(self) -> Sequence[UUID]:
+        """Return who is told of it because it concerns him."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +65,9 @@ class NewsQuestion:
     order_ids: frozenset[UUID] | None = None
     states: frozenset[OrderState] | None = None
     after: int | None = None
+
+    subject = "Order"
+    """The type of what a message shows."""
 
     @property
     def shape(self) -> Hashable:
@@ -49,21 +82,46 @@ class NewsQuestion:
         wanted = sorted(self.states)
         return {"states": wanted, "state_names": [state.value for state in wanted]}
 
-    def may_be_told(self, aggregate_type: str, project_id: UUID | None, aggregate_id: UUID) -> bool:
+    @property
+    def places(self) -> Iterator[Hashable]:
+        """Yield what all its events have one of, as project, aggregate or somebody notified; null for all events."""
+        if self.order_ids is not None:
+            yield from self.order_ids
+        else:
+            yield self.project_id
+
+    def of(self, _viewer: Viewer) -> Self:
+        """Return the question as a viewer asks it."""
+        return self
+
+    def may_be_told(self, event: Announced) -> bool:
         """Return whether an event can be news, as far as that is known without reading anything."""
-        if aggregate_type != "Order" or (self.project_id is not None and project_id != self.project_id):
+        if event.aggregate_type != "Order" or self.project_id not in {None, event.project_id}:
             return False
-        return self.order_ids is None or aggregate_id in self.order_ids
+        return self.order_ids is None or event.aggregate_id in self.order_ids
+
+    def candidates(self) -> Iterator[ColumnElement[bool]]:
+        """Yield the conditions of `may_be_told` for the events in the log."""
+        yield _EVENT.c.aggregate_type == "Order"
+        if self.project_id is not None:
+            yield _EVENT.c.project_id == self.project_id
+        if self.order_ids is not None:
+            ids = bindparam("orders", sorted(self.order_ids), type_=ARRAY(Uuid()))
+            yield _EVENT.c.aggregate_id == any_(ids)
+
+    def entity(self, event: Announced) -> Hashable:
+        """Return whose state a message shows: a newer one stands for those before it."""
+        return event.aggregate_id
 
     def sights(self, policy: Policy, parameters: Parameters) -> AnySelect:
-        """Return (event_id, order_id, is_seen) of the events that are anything to a viewer, of all there are.
+        """Return (event_id, subject_id, is_seen) of the events that are anything to a viewer, of all there are.
 
         An order that a change brings into one of the states, or takes out of them, is news.
         """
         is_seen = and_(policy.rows("order", OrderRow), policy.rows("order", OrderRow, FOLLOW))
         has_left = policy.events_that_end("order", OrderRow, FOLLOW)
         found = (
-            select(_EVENT.c.id.label("event_id"), _ORDER.c.id.label("order_id"), is_seen.label("is_seen"))
+            select(_EVENT.c.id.label("event_id"), _ORDER.c.id.label("subject_id"), is_seen.label("is_seen"))
             .join_from(_EVENT, _ORDER, _ORDER.c.id == _EVENT.c.aggregate_id)
             .where(_EVENT.c.aggregate_type == "Order", or_(is_seen, has_left))
         )
@@ -75,10 +133,3 @@ class NewsQuestion:
             now == any_(parameters("states", ARRAY(now.type))),
             before == any_(parameters("state_names", ARRAY(Text()))),
         )
-
-
-async def order_sight(reads: Reads, question: NewsQuestion, event_id: UUID) -> RowMapping | None:
-    """Return what `NewsQuestion.sights` says of one event, null where it is nothing to the viewer."""
-    sights = question.sights(reads.policy, Parameters()).where(_EVENT.c.id == bindparam("event"))
-    rows = await reads.fetch(sights, {**question.values, "event": event_id})
-    return rows[0] if rows else None

@@ -32,7 +32,9 @@ from graphql.language import VariableNode
 
 from domain.errors import MalformedRequest
 from loaders.cursors import SortKey
+from loaders.followed import FollowQuestion
 from loaders.news import NewsQuestion
+from loaders.notifications import NoticeQuestion
 from loaders.paging import PageArguments, bound_values, page_arguments
 from loaders.questions import (
     FieldQuestion,
@@ -49,7 +51,7 @@ from planner.collecting import Collector
 from planner.selection import is_included
 from policies.bindings import Catalog, ToMany
 
-Asked = Question | TotalsQuestion | NewsQuestion | PageArguments
+Asked = Question | TotalsQuestion | FollowQuestion | PageArguments
 # Any: arguments are whatever the schema's input types have made of them.
 Asking = Callable[[Mapping[str, Any]], Asked]
 
@@ -102,7 +104,7 @@ def parameter_values(asked: Asked, prefix: str, keys: Sequence[SortKey]) -> dict
             return {f"{prefix}types": [name for name, _ in rows], f"{prefix}keys": [key for _, key in rows]}
         case TotalsQuestion(criteria):
             return Parameters(prefix).named(criteria.values)
-        case NewsQuestion():
+        case NewsQuestion() | NoticeQuestion():
             return Parameters(prefix).named(asked.values)
         case WhoQuestion() | PlaceQuestion():
             return {}

@@ -13,7 +13,7 @@ from graphql import GraphQLObjectType, OperationDefinitionNode
 from sqlalchemy import Boolean, ColumnElement, Text, Uuid, bindparam, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from loaders.news import NewsQuestion
+from loaders.followed import FollowQuestion
 from loaders.questions import Parameters
 from planner.building import Builder
 from planner.collecting import below
@@ -36,7 +36,7 @@ def news_select(builder: Builder, operation: OperationDefinitionNode) -> AnySele
     # GraphQL, section 5.2.3.1: one root field, and none of introspection; without it there is no source of events.
     ((key, nodes),) = fields.items()
     site, asked = builder.site(nodes)
-    assert isinstance(asked, NewsQuestion), "subscriptions ask for news"
+    assert isinstance(asked, FollowQuestion), "subscriptions follow something"
     builder.reads_rows = True
     entries = unnested(
         builder,
@@ -46,15 +46,15 @@ def news_select(builder: Builder, operation: OperationDefinitionNode) -> AnySele
         },
     )
     sights = asked.sights(builder.policy, Parameters(site.prefix))
-    event_id = next(column for column in sights.selected_columns if column.name == "event_id")
     sight = Rows(
         builder.name(),
-        {"order_id": Uuid(), "is_seen": Boolean()},
-        sights.where(event_id == entries["event"]),
+        {"subject_id": Uuid(), "is_seen": Boolean()},
+        sights.where(sights.selected_columns["event_id"] == entries["event"]),
         LATERAL,
     )
+    kind = object_type(root.fields[nodes[0].name.value])
     with builder.at(key):
-        part = _message(builder, object_type(root.fields[nodes[0].name.value]), nodes, entries, sight)
+        part = _message(builder, kind, nodes, entries, sight, asked.subject)
     columns: list[ColumnElement[Any]] = [
         entries[RANK].label(RANK),
         as_bytes(json_object({key: part.json}), DATA),
@@ -62,19 +62,21 @@ def news_select(builder: Builder, operation: OperationDefinitionNode) -> AnySele
     return (
         select(*columns)
         .select_from(Joined(entries, [sight, *part.joins]))
-        .where(Written("{} IS NOT NULL", [sight["order_id"]], Boolean()))
+        .where(Written("{} IS NOT NULL", [sight["subject_id"]], Boolean()))
         .order_by(entries[RANK])
     )
 
 
-def _message(builder: Builder, kind: GraphQLObjectType, nodes: list[Any], entries: Rows, sight: Rows) -> Part:
+def _message(
+    builder: Builder, kind: GraphQLObjectType, nodes: list[Any], entries: Rows, sight: Rows, subject: str
+) -> Part:
     members: dict[str, Json] = {}
     joins: list[Rows] = []
     conditions: Mapping[str, tuple[str, ColumnElement[bool]]] = {
         "event": ("Event", builder.catalog.types["Event"].column("id") == entries["event"]),
-        "order": (
-            "Order",
-            (builder.catalog.types["Order"].column("id") == sight["order_id"]) & sight["is_seen"],
+        subject.lower(): (
+            subject,
+            (builder.catalog.types[subject].column("id") == sight["subject_id"]) & sight["is_seen"],
         ),
     }
     for key, inner in builder.fields(kind, below(nodes)).items():
@@ -82,10 +84,10 @@ def _message(builder: Builder, kind: GraphQLObjectType, nodes: list[Any], entrie
             case "cursor":
                 members[key] = entries["cursor"]
             case "orderId":
-                members[key] = global_id_text("Order", sight["order_id"])
+                members[key] = global_id_text(subject, sight["subject_id"])
             case "resyncRequired":
                 members[key] = literal_column("false", Boolean())
-            case "event" | "order" as name:
+            case name if name in conditions:
                 type_name, condition = conditions[name]
                 with builder.at(key):
                     found, _ = builder.one(type_name, below(inner), condition)

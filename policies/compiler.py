@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from db.tables import Keyed
 from policies.bindings import (
+    AnySelect,
     Catalog,
     CatalogError,
     Column,
@@ -23,6 +24,7 @@ from policies.bindings import (
     ToOne,
     TypeBinding,
 )
+from policies.holders import holders
 from policies.readers import is_guarded
 from policies.roles import Role
 from policies.rules import EVERYBODY, STAFF, Rulebook
@@ -67,6 +69,10 @@ class Policy:
     def events_that_end(self, thing: str, row: type[Keyed], deed: str) -> Predicate:
         """Return the predicate of the events that took their aggregate out of what the viewer may do `deed` on, as he is now."""
         return held_before(self.scopes(thing, deed), row)
+
+    def holders(self, deed: str, *, beyond: str | None = None) -> AnySelect:
+        """Return the SELECT of everybody who may do `deed` on an order, see `policies.holders`; the same for all viewers."""
+        return holders(self._rulebook, deed, beyond=beyond)
 
     def is_read_with(self, binding: TypeBinding, parent: TypeBinding, key: StoredColumn) -> bool:
         """Return whether whoever reads a row of `parent` reads every row of this type that `key` joins to it.

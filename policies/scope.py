@@ -37,6 +37,7 @@ from db.tables import (
     CostCodeRow,
     EventRow,
     Keyed,
+    NotificationRow,
     OrderLineRow,
     OrderRow,
     OrganizationRow,
@@ -52,6 +53,7 @@ Predicate = ColumnElement[bool]
 _ASSIGNMENT = AssignmentRow.__table__
 _EVENT = EventRow.__table__
 _LINE = OrderLineRow.__table__
+_NOTIFICATION = NotificationRow.__table__
 _ORDER = OrderRow.__table__
 _ORGANIZATION = OrganizationRow.__table__
 _PROJECT = ProjectRow.__table__
@@ -196,6 +198,7 @@ _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
     "self": {
         UserRow: lambda _: _USER.c.id == _user(),
         AssignmentRow: lambda _: _ASSIGNMENT.c.user_id == _user(),
+        NotificationRow: lambda _: _NOTIFICATION.c.user_id == _user(),
     },
 }
 

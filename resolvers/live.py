@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
-from loaders.news import NewsQuestion
+from loaders.followed import FollowQuestion
 
 
 class Followed(AsyncIterable[Any]):
     """What a subscription asks for; whoever looks for its events here finds none, for they come by the hub."""
 
-    def __init__(self, question: NewsQuestion) -> None:
+    def __init__(self, question: FollowQuestion) -> None:
         self.question = question
 
     async def __aiter__(self) -> AsyncGenerator[Any]:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
 from db.tables import Keyed
-from loaders.news import NewsQuestion
+from loaders.followed import FollowQuestion
 from loaders.questions import Question
 from loaders.records import Record
 from loaders.totals import TotalsQuestion
@@ -140,7 +140,7 @@ def asked(
     return strawberry.field(resolver=resolver, description=description, metadata={QUESTION: question})
 
 
-def followed(question: Callable[..., NewsQuestion], description: str) -> Any:
+def followed(question: Callable[..., FollowQuestion], description: str) -> Any:
     """Declare a root field of subscriptions: what its arguments ask to be told, of whoever is signed in."""
 
     def resolve(info: Info, **arguments: Any) -> Any:

@@ -13,7 +13,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from loaders.news import NewsQuestion
+from loaders.followed import FollowQuestion
 from loaders.questions import Question
 from loaders.records import Record
 from loaders.totals import TotalsQuestion
@@ -60,7 +60,7 @@ def graphql_schema(schema: strawberry.Schema) -> GraphQLSchema:
 
 def questions(
     schema: strawberry.Schema,
-) -> Mapping[str, Callable[[Mapping[str, Any]], Question | TotalsQuestion | NewsQuestion]]:
+) -> Mapping[str, Callable[[Mapping[str, Any]], Question | TotalsQuestion | FollowQuestion]]:
     """Return for each root field of queries and subscriptions what makes a question of its arguments, as they were coerced."""
     core = graphql_schema(schema)
     return {
@@ -73,11 +73,11 @@ def questions(
 
 def _asking(
     schema: strawberry.Schema, field: StrawberryField
-) -> Callable[[Mapping[str, Any]], Question | TotalsQuestion | NewsQuestion]:
-    question: Callable[..., Question | TotalsQuestion | NewsQuestion] = field.metadata[QUESTION]
+) -> Callable[[Mapping[str, Any]], Question | TotalsQuestion | FollowQuestion]:
+    question: Callable[..., Question | TotalsQuestion | FollowQuestion] = field.metadata[QUESTION]
     registry, config = schema.schema_converter.scalar_registry, schema.config
 
-    def ask(arguments: Mapping[str, Any]) -> Question | TotalsQuestion | NewsQuestion:
+    def ask(arguments: Mapping[str, Any]) -> Question | TotalsQuestion | FollowQuestion:
         return question(**convert_arguments(dict(arguments), field.arguments, registry, config))
 
     return ask

@@ -8,6 +8,7 @@ from enum import Enum
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
+from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 from loaders.orders import OrderSortField
@@ -16,6 +17,7 @@ from policies.roles import Role
 
 __all__ = [
     "CostType",
+    "NotificationKind",
     "OrderGrouping",
     "OrderKind",
     "OrderPriority",
@@ -117,6 +119,16 @@ _described(
         "CONTRACTOR": "Somebody of a contractor 施工方.",
         "CUSTOMER": "Somebody of a customer 业主.",
         "PARTNER": "A client program of a third party 第三方.",
+    },
+)
+_described(
+    NotificationKind,
+    "Why somebody is told of an order.",
+    {
+        "ASSIGNED": "He was assigned to it 被指派.",
+        "ACTION_REQUIRED": "He is one of those who can take it on from where it stands 待办.",
+        "REFUSED": "What he submitted or edited last was rejected 被驳回.",
+        "OVERDUE": "It is past its due date, and he is one of those who can complete it 逾期.",
     },
 )
 _described(

@@ -11,8 +11,9 @@ from commands.orders.assigning import assign_order
 from commands.orders.drafting import create_order, update_order
 from commands.orders.progress import report_progress
 from commands.orders.steps import step_order
+from domain.identifiers import parse_key
 from domain.order import OrderAction
-from resolvers import sessions
+from resolvers import notifications, sessions
 from resolvers.context import Info
 from resolvers.mutations import perform
 from resolvers.relations import given
@@ -25,7 +26,13 @@ from schema.inputs import (
     OrderReviseInput,
     OrderUpdateInput,
 )
-from schema.payloads import OrderPayload, SessionPayload, SessionRevokePayload, order_payload
+from schema.payloads import (
+    NotificationMarkReadPayload,
+    OrderPayload,
+    SessionPayload,
+    SessionRevokePayload,
+    order_payload,
+)
 
 _INPUT = strawberry.argument(description="What to do, and with what.")
 
@@ -51,6 +58,15 @@ class SessionRevokeInput:
 
     refresh_token: str | None = strawberry.field(
         default=UNSET, description="A refresh token of the session to end; without it, the session that asks."
+    )
+
+
+@strawberry.input(description="Marks notifications as read.")
+class NotificationMarkReadInput:
+    """Input of `notificationMarkRead`."""
+
+    ids: list[strawberry.ID] | None = strawberry.field(
+        default=UNSET, description="Which ones, at most 500; without it all that are unread."
     )
 
 
@@ -83,6 +99,18 @@ class Mutation:
         """End a session."""
         refusal = await sessions.revoke(info.context, given(input.refresh_token))
         return SessionRevokePayload(revoked=refusal is None, errors=[user_error(refusal)] if refusal else [])
+
+    @strawberry.mutation(description="Mark what the viewer was told as read. Doing it again changes nothing.")
+    async def notification_mark_read(
+        self, info: Info, input: Annotated[NotificationMarkReadInput, _INPUT]
+    ) -> NotificationMarkReadPayload:
+        """Mark notifications."""
+        ids = given(input.ids)
+        keys = None if ids is None else [parse_key(each, "Notification") for each in ids]
+        count, refusal = await notifications.mark_read(info.context, keys)
+        return NotificationMarkReadPayload(
+            marked_count=count, errors=[user_error(refusal)] if refusal else []
+        )
 
     @strawberry.mutation(description="Open a draft in a project.")
     async def order_create(self, info: Info, input: Annotated[OrderCreateInput, _INPUT]) -> OrderPayload:

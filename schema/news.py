@@ -10,6 +10,7 @@ from strawberry import UNSET, argument
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_key
 from loaders.news import NewsQuestion
+from loaders.notifications import NoticeQuestion
 from loaders.places import position_of
 from resolvers.relations import given
 from schema.enums import OrderState
@@ -47,3 +48,9 @@ def order_changed(
         states=None if wanted is None else frozenset(wanted),
         after=None if cursor is None else position_of(cursor),
     )
+
+
+def viewer_notifications(after: _After = UNSET) -> NoticeQuestion:
+    """Ask for what the viewer is told."""
+    cursor = given(after)
+    return NoticeQuestion(None if cursor is None else position_of(cursor))

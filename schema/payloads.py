@@ -44,6 +44,15 @@ class SessionRevokePayload:
     errors: list[UserError] = strawberry.field(description="Why nothing was done; empty where it was.")
 
 
+@structural
+@strawberry.type(description="Answer of marking notifications.")
+class NotificationMarkReadPayload:
+    """How many were marked."""
+
+    marked_count: int = strawberry.field(description="How many were unread and are marked now.")
+    errors: list[UserError] = strawberry.field(description="Why nothing was done; empty where it was.")
+
+
 def order_payload(order: Record | None, refusals: tuple[Refusal, ...]) -> OrderPayload:
     """Return the payload. A record stands for an order: its type tells the executor so."""
     errors = [user_error(refusal) for refusal in refusals]

@@ -8,6 +8,7 @@ from schema import questions
 from schema.binding import asked
 from schema.events import Event
 from schema.node import Connection, Node
+from schema.notifications import Notification
 from schema.orders import Order
 from schema.parties import CostCode, Organization, Project, User
 from schema.totals import OrderStatistics, Viewer
@@ -45,5 +46,8 @@ class Query:
     feed_cursor: str = asked(
         questions.feed_cursor,
         "Where the feed of events stands for what else is read in this operation: a subscription `after` it misses nothing.",
+    )
+    notifications: Connection[Notification] = asked(
+        questions.notifications, "What the viewer was told because it concerns him, newest first."
     )
     events: Connection[Event] = asked(questions.events, "The event log, newest first.")

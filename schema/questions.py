@@ -12,6 +12,7 @@ from strawberry import UNSET, argument
 
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_global_id, parse_key
+from loaders.notifications import NotificationCriteria
 from loaders.orders import OrderList
 from loaders.questions import (
     FieldQuestion,
@@ -35,6 +36,9 @@ _Events = Annotated[EventFilter | None, argument(description="Which events.")]
 _Sort = Annotated[list[OrderOrder] | None, argument(description="By what to sort, in turn.")]
 _Groups = Annotated[list[OrderGrouping] | None, argument(description="By what to group, in turn.")]
 _Code = Annotated[str | None, argument(description="Its code.")]
+_IsRead = Annotated[
+    bool | None, argument(description="Only those that he has read, or only those that he has not.")
+]
 _Number = Annotated[str | None, argument(description="Its number.")]
 
 
@@ -141,6 +145,17 @@ def events(
     """Ask for the event log."""
     page = paging(first, after, last, before)
     return ListQuestion((given(filter) or EventFilter()).criteria(), page)
+
+
+def notifications(
+    first: First = UNSET,
+    after: After = UNSET,
+    last: Last = UNSET,
+    before: Before = UNSET,
+    is_read: _IsRead = UNSET,
+) -> ListQuestion:
+    """Ask for what the viewer was told."""
+    return ListQuestion(NotificationCriteria(given(is_read)), paging(first, after, last, before))
 
 
 def _one(type_name: str, text: str | None, field: str, value: str | None) -> RowQuestion | FieldQuestion:

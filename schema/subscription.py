@@ -7,6 +7,7 @@ import strawberry
 from schema import news
 from schema.binding import followed
 from schema.events import OrderChange
+from schema.notifications import NotificationChange
 
 
 @strawberry.type(description="What can be followed live, over `graphql-transport-ws` or event streams.")
@@ -15,4 +16,8 @@ class Subscription:
 
     order_changed: OrderChange = followed(
         news.order_changed, "Changes of orders, in the order in which they were committed."
+    )
+    viewer_notifications: NotificationChange = followed(
+        news.viewer_notifications,
+        "What the viewer is told because it concerns him: assigned, asked to act, refused, overdue.",
     )

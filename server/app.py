@@ -36,6 +36,7 @@ from server.compression import Compression
 from server.cross_origin import CrossOrigin
 from server.document_check import limits_of
 from server.documents import Documents
+from server.due_watch import DueWatch
 from server.event_stream import StreamLimits
 from server.event_streams import EventStreams
 from server.execution import Executor
@@ -99,6 +100,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
             await stack.enter_async_context(front_door)
             await stack.enter_async_context(feed)
             await stack.enter_async_context(runtime.hub)
+            await stack.enter_async_context(_due_watch(settings, database, runtime))
             await stack.enter_async_context(
                 Relay(urls.database_url, urls.redis_url, stream_max_entries=settings.stream_max_entries)
             )
@@ -148,6 +150,12 @@ def _front_door(
         ),
         metrics,
         is_debug=settings.debug,
+    )
+
+
+def _due_watch(settings: Settings, database: Database, runtime: Runtime) -> DueWatch:
+    return DueWatch(
+        database.write, runtime.policies.rulebook, runtime.time_zone, settings.overdue_check_seconds
     )
 
 

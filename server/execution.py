@@ -153,7 +153,7 @@ class Executor:
             context.viewer,
         )
         interpreted = InterpretedReading(
-            opened.question,
+            opened.question.of(context.signed_in),
             built,
             own.context,
             key,

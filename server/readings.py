@@ -18,7 +18,7 @@ from graphql.execution import (
 
 from db.statements import StatementFailed
 from domain.identifiers import global_id
-from loaders.news import NewsQuestion, order_sight
+from loaders.followed import FollowQuestion, sight_of
 from loaders.places import cursor_of
 from loaders.rows import row_by_key
 from planner.arguments import Unplannable
@@ -39,7 +39,7 @@ class InterpretedReading:
     # Any: executors are generic in graphql-core, over nothing that matters here.
     def __init__(
         self,
-        question: NewsQuestion,
+        question: FollowQuestion,
         executor: Any,
         context: Context,
         key: Hashable,
@@ -58,7 +58,8 @@ class InterpretedReading:
 
     async def missed(self, position: int) -> Message:
         """Return the message that something before a position is not told."""
-        nothing = {"resync_required": True, "order_id": None, "event": None, "order": None}
+        subject = self.question.subject.lower()
+        nothing = {"resync_required": True, f"{subject}_id": None, "event": None, subject: None}
         return Message(
             position, None, await self._text({"cursor": cursor_of(position), **nothing}, self._new_context())
         )
@@ -68,19 +69,18 @@ class InterpretedReading:
         await context.renew()
         try:
             reads = context.reads
-            sight = await order_sight(reads, self.question, entry.event_id)
+            sight = await sight_of(reads, self.question, entry.event_id)
             if sight is None:
                 return None
-            order = await row_by_key(reads, "Order", entry.aggregate_id) if sight["is_seen"] else None
-            event = await row_by_key(reads, "Event", entry.event_id)
+            subject, key = self.question.subject, sight["subject_id"]
             news = {
                 "cursor": entry.cursor,
                 "resync_required": False,
-                "order_id": global_id("Order", entry.aggregate_id),
-                "event": event,
-                "order": order,
+                f"{subject.lower()}_id": global_id(subject, key),
+                "event": await row_by_key(reads, "Event", entry.event_id),
+                subject.lower(): await row_by_key(reads, subject, key) if sight["is_seen"] else None,
             }
-            return Message(entry.position, entry.aggregate_id, await self._text(news, context))
+            return Message(entry.position, self.question.entity(entry), await self._text(news, context))
         finally:
             await context.close()
 
@@ -131,4 +131,4 @@ class PlannedReading:
 
     def _message(self, entry: FeedEntry, data: bytes) -> Message:
         answered = self._news.plan.answer(data, self._viewer).decode()
-        return Message(entry.position, entry.aggregate_id, f'{{"data":{answered}{self._end}')
+        return Message(entry.position, self.question.entity(entry), f'{{"data":{answered}{self._end}')

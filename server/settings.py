@@ -85,6 +85,12 @@ class Settings(BaseSettings):
         default="Asia/Shanghai",
         description="The company's time zone: it says which day, and which year, it is.",
     )
+    overdue_check_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How often it is noted which orders have become overdue; 0 for never.",
+    )
     allowed_origins: str = Field(
         default="", description="Origins a browser may call from, separated by commas; none by default."
     )

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.errors import TIMEOUT, Unauthenticated, Unavailable
-from loaders.news import NewsQuestion
+from loaders.followed import FollowQuestion
 from policies.grants import Grants
 from policies.tokens import Claims
 from policies.viewer import Viewer
@@ -46,7 +46,7 @@ class Reading(Protocol):
         ...
 
     @property
-    def question(self) -> NewsQuestion:
+    def question(self) -> FollowQuestion:
         """Return what is asked for."""
         ...
 

@@ -26,6 +26,8 @@ class FeedEntry:
     aggregate_id: UUID
     project_id: UUID | None
     version: int
+    notified_ids: tuple[UUID, ...] = ()
+    """Who is told of it because it concerns him."""
 
     @property
     def cursor(self) -> str:
@@ -49,7 +51,7 @@ class Gap:
 def encode(entry: FeedEntry) -> str:
     """Return the entry as the text that is kept in the stream."""
     project_id = entry.project_id
-    fields: list[str | int | None] = [
+    fields: list[str | int | list[str] | None] = [
         entry.position,
         str(entry.event_id),
         entry.type,
@@ -57,6 +59,7 @@ def encode(entry: FeedEntry) -> str:
         str(entry.aggregate_id),
         None if project_id is None else str(project_id),
         entry.version,
+        [str(user_id) for user_id in entry.notified_ids],
     ]
     return orjson.dumps(fields).decode()
 
@@ -72,6 +75,7 @@ def decode(text: str) -> FeedEntry:
             str(aggregate_id),
             str() | None as project_id,
             int(version),
+            list() as notified,  # pyright: ignore[reportUnknownVariableType]  (of whatever JSON holds)
         ]:
             return FeedEntry(
                 position=position,
@@ -81,6 +85,7 @@ def decode(text: str) -> FeedEntry:
                 aggregate_id=UUID(aggregate_id),
                 project_id=None if project_id is None else UUID(project_id),
                 version=version,
+                notified_ids=tuple(UUID(str(each)) for each in cast("list[object]", notified)),
             )
         case _:
             raise ValueError("not an entry of the feed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Hashable, Iterator
+from collections.abc import AsyncGenerator, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
@@ -128,7 +128,7 @@ class Hub:
         cohort = self._cohorts.get(reading.key)
         if cohort is None:
             cohort = self._cohorts[reading.key] = Cohort(reading, self._engine, self._grants)
-            for place in _places(reading):
+            for place in reading.question.places:
                 self._concerned[place][cohort] = None
         cohort.members[member] = None
         return cohort
@@ -138,7 +138,7 @@ class Hub:
         if cohort.members or self._cohorts.get(cohort.reading.key) is not cohort:
             return
         del self._cohorts[cohort.reading.key]
-        for place in _places(cohort.reading):
+        for place in cohort.reading.question.places:
             cohorts = self._concerned[place]
             del cohorts[cohort]
             if not cohorts:
@@ -190,13 +190,11 @@ class Hub:
         self._position = entry.position
         told = dict.fromkeys(
             cohort
-            for place in (None, entry.project_id, entry.aggregate_id)
+            for place in (None, entry.project_id, entry.aggregate_id, *entry.notified_ids)
             for cohort in self._concerned.get(place, ())
         )
         for cohort in told:
-            if cohort.reading.question.may_be_told(
-                entry.aggregate_type, entry.project_id, entry.aggregate_id
-            ):
+            if cohort.reading.question.may_be_told(entry):
                 cohort.take(entry)
 
     async def _fill(self, gap: Gap) -> None:
@@ -217,12 +215,3 @@ class Hub:
                 self._tell(entry)
             if len(entries) < ENTRIES_PER_READ:
                 self._position = max(self._here, gap.last)
-
-
-def _places(reading: Reading) -> Iterator[Hashable]:
-    """Yield under what a cohort is found: each of its orders, or its project, or (null) everything."""
-    question = reading.question
-    if question.order_ids is not None:
-        yield from question.order_ids
-    else:
-        yield question.project_id

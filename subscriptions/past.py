@@ -6,15 +6,15 @@ has to be asked there anyway.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Uuid, any_, bindparam, select
+from sqlalchemy import Uuid, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.faults import translated
-from db.tables import EventRow, FeedRow
-from loaders.news import NewsQuestion
+from db.tables import EventRow, FeedRow, NotificationRow
+from loaders.followed import FollowQuestion
 from subscriptions.entries import FeedEntry
 
 ENTRIES_PER_READ = 500
@@ -27,11 +27,18 @@ _ENTRIES = select(
     EventRow.aggregate_id,
     EventRow.project_id,
     EventRow.version,
+    func.coalesce(
+        select(func.array_agg(NotificationRow.user_id))
+        .where(NotificationRow.event_id == EventRow.id)
+        .scalar_subquery(),
+        cast([], ARRAY(Uuid())),
+        type_=ARRAY(Uuid(), as_tuple=True),
+    ).label("notified_ids"),
 ).join(EventRow, EventRow.id == FeedRow.event_id)
 
 
 async def entries_after(
-    engine: AsyncEngine, position: int, *, last: int | None = None, question: NewsQuestion | None = None
+    engine: AsyncEngine, position: int, *, last: int | None = None, question: FollowQuestion | None = None
 ) -> Sequence[FeedEntry]:
     """Return the first entries behind a position, up to `last`, that can be news; fewer than ENTRIES_PER_READ are all.
 
@@ -41,17 +48,8 @@ async def entries_after(
     if last is not None:
         statement = statement.where(FeedRow.position <= last)
     if question is not None:
-        statement = statement.where(*_can_be_news(question))
+        statement = statement.where(*question.candidates())
     with translated():
         async with engine.connect() as connection:
             rows = (await connection.execute(statement)).mappings().all()
     return [FeedEntry(**row) for row in rows]
-
-
-def _can_be_news(question: NewsQuestion) -> Iterator[ColumnElement[bool]]:
-    yield EventRow.aggregate_type == "Order"
-    if question.project_id is not None:
-        yield EventRow.project_id == question.project_id
-    if question.order_ids is not None:
-        ids = bindparam("orders", sorted(question.order_ids), type_=ARRAY(Uuid()))
-        yield EventRow.aggregate_id == any_(ids)

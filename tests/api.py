@@ -126,7 +126,15 @@ class Api:
 
     async def order_state(self) -> list[Sequence[tuple[Any, ...]]]:
         """Return all that order commands can change, to show that nothing did."""
-        tables = ("engineering_order", "order_line", "assignment", "order_number", "event", "idempotency")
+        tables = (
+            "engineering_order",
+            "order_line",
+            "assignment",
+            "order_number",
+            "event",
+            "notification",
+            "idempotency",
+        )
         return [await self.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
 

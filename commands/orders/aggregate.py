@@ -157,11 +157,11 @@ async def leave(
     occurred_at: datetime | None = None,
     details: Json | None = None,
 ) -> UUID:
-    """Write the order with its next version and the event that says what changed; return the order's id."""
+    """Write the order with its next version and the event that says what changed; return the event's id."""
     order.row.version += 1
     order.row.updated_at = bench.origin.now
     await order.write(bench.session)
-    await record(
+    return await record(
         bench.session,
         bench.origin,
         Happening(
@@ -177,7 +177,6 @@ async def leave(
             latest_hash=order.latest_hash,
         ),
     )
-    return order.row.id
 
 
 def _line_facts(line: OrderLineRow) -> LineFacts:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from commands.execution import Workbench
 from commands.orders.aggregate import OrderCommand, approver, leave, lock_order
+from commands.orders.notifying import tell_assigned
 from commands.references import active_user
 from db.identifiers import new_id
 from db.tables import AssignmentRow
@@ -42,6 +43,7 @@ async def assign_order(bench: Workbench, command: AssignOrder) -> UUID:
     if len(command.assignments) > ASSIGNMENTS_LIMIT:
         raise InvalidInput("TOO_MANY", f"At most {ASSIGNMENTS_LIMIT} persons.", ("assignments",))
     known = {each.user_id: each for each in order.assignments}
+    assigned_before = frozenset(known)
     wanted: dict[UUID, AssignmentRow] = {}
     for index, draft in enumerate(command.assignments):
         path = ("assignments", str(index))
@@ -58,4 +60,6 @@ async def assign_order(bench: Workbench, command: AssignOrder) -> UUID:
     order.assignments = list(wanted.values())
     if not order.changes():
         return order.row.id
-    return await leave(bench, order, step.event, note=note)
+    event_id = await leave(bench, order, step.event, note=note)
+    await tell_assigned(bench, order, event_id, assigned_before)
+    return order.row.id

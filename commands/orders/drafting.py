@@ -114,7 +114,8 @@ async def create_order(bench: Workbench, command: CreateOrder) -> UUID:
     note = _note(command.note)
     # Last of all, since whoever takes a number makes every other new order of the year wait until he is done.
     order.row.number = await _next_number(bench)
-    return await leave(bench, order, "OrderCreated", note=note)
+    await leave(bench, order, "OrderCreated", note=note)
+    return order.row.id
 
 
 async def update_order(bench: Workbench, command: UpdateOrder) -> UUID:
@@ -126,7 +127,8 @@ async def update_order(bench: Workbench, command: UpdateOrder) -> UUID:
     if not order.changes():
         return order.row.id
     order.row.edited_by_id = bench.viewer.user_id
-    return await leave(bench, order, step.event, note=note)
+    await leave(bench, order, step.event, note=note)
+    return order.row.id
 
 
 async def _project_to_create_in(bench: Workbench, project_id: UUID) -> _Project:

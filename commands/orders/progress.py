@@ -65,7 +65,8 @@ async def report_progress(bench: Workbench, command: ReportProgress) -> UUID:
             line.progress_at = moment
     order.add_up()
     details = _details(command.place)
-    return await leave(bench, order, step.event, note=note, occurred_at=moment, details=details)
+    await leave(bench, order, step.event, note=note, occurred_at=moment, details=details)
+    return order.row.id
 
 
 def _moment(bench: Workbench, order: Order, occurred_at: datetime | None) -> datetime:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from commands.execution import Workbench
 from commands.orders.aggregate import Order, OrderCommand, approver, leave, lock_order
+from commands.orders.notifying import tell_of_step
 from domain import values
 from domain.order import OrderAction, take_step
 
@@ -27,7 +28,9 @@ async def step_order(bench: Workbench, command: StepOrder) -> UUID:
     step = take_step(order.facts(), command.action, approver(bench, order), note)
     order.row.state = step.target
     _note_effects(bench, order, command.action)
-    return await leave(bench, order, step.event, note=note)
+    event_id = await leave(bench, order, step.event, note=note)
+    await tell_of_step(bench, order, event_id)
+    return order.row.id
 
 
 def _note_effects(bench: Workbench, order: Order, action: OrderAction) -> None:

@@ -47,6 +47,7 @@ from server.demo.company import (
 from server.demo.fixed import fixed_id
 from server.demo.history import Chain, OrderHistory
 from server.demo.orders import demo_orders
+from server.demo.told import notifications
 
 _ADVISORY_LOCK = 0x44454D4F
 """Held while loading ("DEMO" in ASCII), so that two servers that start together don't both load."""
@@ -105,6 +106,7 @@ async def _write_history(connection: AsyncConnection, histories: Sequence[OrderH
     # As they would have been committed, one after the other; ids decide between two of the same second.
     events.sort(key=itemgetter("recorded_at", "id"))
     await connection.execute(insert(EventRow), events)
+    await _insert(connection, await notifications(connection, histories))
     if await connection.scalar(select(exists().where(FeedRow.position.is_not(None)))):
         await connection.execute(insert(OutboxRow), [{"event_id": event["id"]} for event in events])
     else:

@@ -15,6 +15,7 @@ const VALUES = [
   "ActionBlocker",
   "AvailableAction",
   "FieldChange",
+  "NotificationChange",
   "OrderChange",
   "OrderStatistics",
   "OrderStatisticsGroup",

@@ -31,6 +31,7 @@ TABLES = {
     "OrderLine": "order_line",
     "Assignment": "assignment",
     "Event": "event",
+    "Notification": "notification",
 }
 
 
@@ -124,7 +125,7 @@ class Judge:
                 orders = self.world.orders_of(type_name, row)
                 return any((order["id"], viewer.user_id) in self.world.assigned for order in orders)
             case "self":
-                about = {"User": "id", "Assignment": "user_id"}.get(type_name)
+                about = {"User": "id", "Assignment": "user_id", "Notification": "user_id"}.get(type_name)
                 return about is not None and row[about] == viewer.user_id
             case _:
                 raise AssertionError(where)

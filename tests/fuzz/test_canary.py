@@ -51,7 +51,7 @@ PERSONAS = (
     "stranger",
     "everywhere",
 )
-EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED", "TOO_MANY_ALIASES"}
+EXPECTED_REFUSALS = {"FORBIDDEN", "UNAUTHENTICATED", "TOO_MANY_ALIASES", "TOO_MANY_NODES"}
 CURSOR = re.compile(r'"(?:cursor|startCursor|endCursor)": "([A-Za-z0-9_-]+)"')
 
 EVERYTHING = """{

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -12,22 +11,13 @@ import pytest
 import pytest_asyncio
 
 from loaders.places import cursor_of
-from server.asking import asked_of
-from server.live import Gate
 from server.settings import Settings
-from server.websocket_protocol import SocketOperation
-from tests.api import ADDRESS, Api
+from tests.api import Api
+from tests.integration.follower import SECONDS, Heard, following
 from tests.integration.order_world import done, draft, organization, project
 from tests.integration.plan_world import Both, both_paths, sent_statements
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-FOLLOW = """subscription ($projectId: ID, $orderIds: [ID!], $states: [OrderState!], $after: String) {
-  orderChanged(projectId: $projectId, orderIds: $orderIds, states: $states, after: $after) {
-    cursor resyncRequired orderId event { type } order { id number state amount contractor { name } }
-  }
-}"""
-SECONDS = 20
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -40,59 +30,6 @@ async def both(company_settings: Settings) -> AsyncGenerator[Both]:
 def api(both: Both, request: pytest.FixtureRequest) -> Api:
     """Return the application as it reads messages by plans, and as it interprets them."""
     return both.planned if request.param == "planned" else both.interpreted
-
-
-class Heard:
-    """What one subscriber hears."""
-
-    def __init__(self) -> None:
-        self.answers: list[Any] = []
-        self.task: asyncio.Task[None] | None = None
-
-    @property
-    def news(self) -> list[Any]:
-        return [each["data"]["orderChanged"] for each in self.answers]
-
-    def of(self, order: dict[str, Any]) -> list[Any]:
-        return [each for each in self.news if each["orderId"] == order["id"]]
-
-    async def count(self, number: int) -> list[Any]:
-        """Return the first so many, when they have come."""
-        async with asyncio.timeout(SECONDS):
-            while len(self.answers) < number:
-                await asyncio.sleep(0.01)
-        return self.news[:number]
-
-    async def told_of(self, order: dict[str, Any]) -> None:
-        """Wait until it has been told of an order."""
-        async with asyncio.timeout(SECONDS):
-            while order["id"] not in {each["orderId"] for each in self.news}:
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def following(api: Api, who: str, document: str = FOLLOW, **variables: Any) -> AsyncGenerator[Heard]:
-    gate: Gate = api.app.state.gate
-    passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
-    body = {"query": document, "variables": variables}
-    answers = gate.answers(passport.holder, SocketOperation(asked_of(body), "test", ADDRESS))
-    heard = Heard()
-    before = gate.listener_count
-
-    async def listen() -> None:
-        async for answer in answers:
-            heard.answers.append(json.loads(answer) if isinstance(answer, str) else answer)
-
-    heard.task = asyncio.create_task(listen())
-    async with asyncio.timeout(SECONDS):
-        while gate.listener_count == before and not heard.task.done():
-            await asyncio.sleep(0.005)
-    try:
-        yield heard
-    finally:
-        heard.task.cancel()
-        await asyncio.gather(heard.task, return_exceptions=True)
-        await answers.aclose()
 
 
 async def new_order(api: Api, **given: Any) -> dict[str, Any]:

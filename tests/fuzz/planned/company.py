@@ -22,6 +22,7 @@ from db.tables import (
     CostCodeRow,
     EventRow,
     Keyed,
+    NotificationRow,
     OrderLineRow,
     OrderRow,
     OrganizationRow,
@@ -29,6 +30,7 @@ from db.tables import (
     UserRow,
     WbsNodeRow,
 )
+from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 from tests.fuzz.planned.company_events import events
@@ -65,6 +67,7 @@ _TABLES: Mapping[str, type[Keyed]] = {
     "OrderLine": OrderLineRow,
     "Assignment": AssignmentRow,
     "Event": EventRow,
+    "Notification": NotificationRow,
 }
 
 
@@ -80,6 +83,7 @@ def random_company(chance: random.Random) -> Company:
     rows["OrderLine"] = [line for order in rows["Order"] for line in _lines(chance, order)]
     rows["Assignment"] = [each for order in rows["Order"] for each in _assignments(chance, order, rows)]
     rows["Event"] = events(chance, rows)
+    rows["Notification"] = _notifications(chance, rows)
     return Company(rows)
 
 
@@ -88,6 +92,23 @@ async def store(engine: AsyncEngine, company: Company) -> None:
     async with engine.begin() as connection:
         for type_name, rows in company.rows.items():
             await connection.execute(insert(_TABLES[type_name]), list(rows))
+
+
+def _notifications(chance: random.Random, rows: Mapping[str, Sequence[CompanyRow]]) -> list[CompanyRow]:
+    """Return what some were told of some events, perhaps of an order that the event isn't about."""
+    return [
+        {
+            "id": new_key(chance),
+            "user_id": user["id"],
+            "kind": chance.choice(list(NotificationKind)),
+            "event_id": event["id"],
+            "order_id": chance.choice(rows["Order"])["id"],
+            "created_at": moment(chance),
+            "read_at": perhaps(chance, moment(chance)),
+        }
+        for event in rows["Event"]
+        for user in chance.sample(rows["User"], chance.choice((0, 0, 0, 1, 2)))
+    ]
 
 
 def _unique(chance: random.Random, prefix: str, nth: int) -> str:
