@@ -72,3 +72,10 @@ export function compiledTyped() {
   run("typescript/bin/tsc", ["--project", "tsconfig.json"], { folder });
   return folder;
 }
+
+/** The folder of the board that docs/live.md shows, compiled strictly. */
+export function compiledBoard() {
+  const folder = copied("board", "board");
+  run("typescript/bin/tsc", ["--project", "tsconfig.json"], { folder });
+  return folder;
+}

@@ -64,16 +64,17 @@ export function recordingFetch() {
 
 /** An order that nobody else knows, renamed as often as a suite wants to hear of a change. */
 export class Draft {
-  /** Open a draft in the demo company's first project. */
-  static async open(title) {
-    const { project } = await ask("buyer", `{ project(code: "P-001") { id } }`);
-    const { orderCreate } = await ask("buyer", CREATE, { input: { projectId: project.id, title } });
+  /** Open a draft in one of the demo company's projects. */
+  static async open(title, { who = "buyer", code = "P-001", ...more } = {}) {
+    const { project } = await ask(who, `query ($code: String!) { project(code: $code) { id } }`, { code });
+    const { orderCreate } = await ask(who, CREATE, { input: { projectId: project.id, title, ...more } });
     assert.deepEqual(orderCreate.errors, []);
-    return new Draft(orderCreate.order, title);
+    return new Draft(orderCreate.order, title, who);
   }
 
-  constructor({ id, version }, title) {
+  constructor({ id, version }, title, who) {
     this.id = id;
+    this.who = who;
     this.version = version;
     /** The title that the order has had at each version. */
     this.titles = { [version]: title };
@@ -82,10 +83,16 @@ export class Draft {
   /** Change the order from outside. */
   async rename(title) {
     const input = { id: this.id, expectedVersion: this.version, title };
-    const { orderUpdate } = await ask("buyer", UPDATE, { input });
+    const { orderUpdate } = await ask(this.who, UPDATE, { input });
     assert.deepEqual(orderUpdate.errors, []);
     this.version = orderUpdate.order.version;
     this.titles[this.version] = title;
+  }
+
+  /** Look which version it has come to, where it is not known whether a change was done. */
+  async refresh() {
+    const { order } = await ask(this.who, "query ($id: ID!) { order(id: $id) { version } }", { id: this.id });
+    this.version = order.version;
   }
 
   /**

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
@@ -17,12 +14,11 @@ import pytest
 from tests.e2e.personas import Personas
 from tests.e2e.server import demo_data, eoms, serving
 from tests.golden_files import ROOT, assert_golden
-from tests.node import installed, node, node_environment
+from tests.node import installed, node_environment
+from tests.protocol.npm_world import CLIENTS, run_node
 
-CLIENTS = ROOT / "tests" / "clients"
 SUITES = sorted(path.name.removesuffix(".test.mjs") for path in (CLIENTS / "suites").glob("*.test.mjs"))
 MANIFESTS = ("apollo", "codegen", "relay")
-SUITE_SECONDS = 60
 WEB_APP = ("--name", "Web app", "--organization", "HC", "--role", "engineer@P-001")
 SCOPES = ("--scope", "read", "--scope", "subscribe")
 
@@ -45,12 +41,12 @@ def variables() -> Generator[Mapping[str, str]]:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_suite_of_real_clients_passes(suite: str, variables: Mapping[str, str]) -> None:
-    assert_succeeds(variables, "--test-reporter=spec", f"suites/{suite}.test.mjs")
+    run_node(variables, "--test-reporter=spec", f"suites/{suite}.test.mjs")
 
 
 def test_golden_manifests_are_those_that_the_clients_builds_make(tmp_path: Path) -> None:
     installed(CLIENTS)
-    assert_succeeds({**node_environment(), "NO_COLOR": "1"}, "manifests.mjs", str(tmp_path))
+    run_node({**node_environment(), "NO_COLOR": "1"}, "manifests.mjs", str(tmp_path))
     for name in MANIFESTS:
         place = str(manifest_file(name).relative_to(ROOT))
         assert_golden(place, (tmp_path / f"{name}.json").read_text("utf-8"))
@@ -99,26 +95,3 @@ def client_token(url: str, client: str, secret: str) -> str:
     response = httpx.post(f"{url}/oauth/token", data=form, auth=(client, secret), timeout=30)
     assert response.status_code == 200, response.text
     return response.json()["access_token"]
-
-
-def assert_succeeds(variables: Mapping[str, str], *arguments: str) -> None:
-    """Run Node in the clients' folder, pass on what it says, and fail where it does."""
-    plain = {name: value for name, value in variables.items() if name not in {"FORCE_COLOR", "NODE_OPTIONS"}}
-    command = [node(), *arguments]
-    try:
-        ended = subprocess.run(
-            command,
-            check=False,
-            cwd=CLIENTS,
-            env=plain,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=SUITE_SECONDS,
-        )
-    except subprocess.TimeoutExpired as late:
-        said = (late.stdout or b"").decode(errors="replace")
-        pytest.fail(f"not done after {SUITE_SECONDS} s{os.linesep}{said}")
-    said = ended.stdout.decode(errors="replace")
-    sys.stdout.write(said)
-    assert ended.returncode == 0, said
