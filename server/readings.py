@@ -6,6 +6,7 @@ Who hears them is left to `subscriptions.hub`. Like a query, what can't be plann
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -101,7 +102,8 @@ class PlannedReading:
 
     def __init__(self, news: News, viewer: Viewer, interpreted: InterpretedReading) -> None:
         self.question = interpreted.question
-        self.key = news.key
+        # Which orders are asked for is told by the entries of the feed, and in no statement.
+        self.key = news.key, replace(interpreted.question, after=None)
         self._news = news
         self._viewer = viewer
         self._interpreted = interpreted

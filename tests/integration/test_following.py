@@ -242,3 +242,16 @@ async def both_followers(
                 await stack.enter_async_context(following(both.interpreted, who)),
             )
         yield found
+
+
+async def test_those_who_follow_different_orders_each_hear_of_their_own(api: Api) -> None:
+    one, two = await new_order(api), await new_order(api)
+    async with (
+        following(api, "pm", orderIds=[one["id"]]) as first,
+        following(api, "pm", orderIds=[two["id"]]) as second,
+    ):
+        await renamed(api, one["id"], "one")
+        await renamed(api, two["id"], "two")
+        await settled(api, second)
+    assert [each["orderId"] for each in first.news] == [one["id"]]
+    assert [each["orderId"] for each in second.news] == [two["id"]]
