@@ -7,6 +7,7 @@
 #   make explorer   build the page at /explorer; needs npm packages, and says why where it can't have them
 #   make lint types floors pytest   the parts of `make test` alone
 #   make faults  200 phones on bad networks while servers and stores are killed, for about three minutes
+#   make soak    ten minutes of 300 followers who come and go: nothing lost, memory flat (SOAK_SECONDS=180); plot in .eoms-soak/
 #   make bench   measure beside the limit and its peers (ONLY=board,tiny SIZE=small); see bench/README.md
 #   make profile   write where the time of a request goes to docs/microseconds.md
 #   make golden  rewrite the golden files, to be read like code before they are committed
@@ -16,7 +17,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-clients serve explorer built-explorer npm-packages walk test lint types floors pytest golden \
-	faults bench profile lock clean
+	faults soak bench profile lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -27,7 +28,7 @@ ARGS ?=
 URL ?= http://127.0.0.1:8000
 
 help:
-	@sed -n '3,14s/^# \{0,1\}//p' Makefile
+	@sed -n '3,15s/^# \{0,1\}//p' Makefile
 
 # Prints the first usable interpreter. A pyenv shim may exist and not run, so each candidate is asked.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -157,6 +158,14 @@ faults: export FAULT_PHONES ?= 200
 faults: export FAULT_SECONDS ?= 15
 faults: setup-dev
 	$(BIN)/pytest -n0 -s tests/e2e/test_faults.py $(ARGS)
+
+# SOAK_SECONDS, SOAK_CLIENTS, SOAK_SEED and SOAK_FOLDER go to tests/e2e/test_soak.py through the environment.
+soak: export SOAK_SECONDS ?= 600
+soak: export SOAK_CLIENTS ?= 300
+soak: export SOAK_FOLDER ?= .eoms-soak
+soak: setup-dev
+	$(call install,requirements-bench.txt)
+	$(BIN)/pytest -n0 -s tests/e2e/test_soak.py $(ARGS)
 
 # Not EOMS_GOLDEN: the server refuses settings it does not know.
 golden: setup-dev setup-clients
