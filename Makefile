@@ -172,7 +172,7 @@ golden: setup-dev setup-clients
 	@$(MAKE) --no-print-directory built-explorer
 	GOLDEN=update $(BIN)/pytest -n $(WORKERS) -k golden $(ARGS)
 
-# ONLY, SIZE, ROUNDS, ROUND_SECONDS and CONNECTIONS go to bench/plan.py through the environment.
+# ONLY, SIZE, ROUNDS, ROUND_SECONDS, CONNECTIONS and SUBSCRIBERS go to bench/plan.py through the environment.
 bench:
 	$(call install,requirements-bench.txt)
 	@set -eu; umask 022; $(call NPM_CI,bench)

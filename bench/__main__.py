@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.command import command
+from bench.fanout import fanout
 from bench.growth import growth
 from bench.load import loader
 from bench.machine import machine, versions
@@ -38,6 +39,7 @@ _RUN: Mapping[str, Callable[[Stage], Outcome]] = {
     "masked": masked,
     "growth": growth,
     "command": command,
+    "fanout": fanout,
 }
 assert tuple(_RUN) == BENCHES
 

@@ -66,10 +66,13 @@ class Contender:
 
 
 @contextmanager
-def eoms(database: Seeded, logs: Path, *, is_debugged: bool = False) -> Generator[Contender]:
+def eoms(
+    database: Seeded, logs: Path, *, is_debugged: bool = False, settings: Mapping[str, str] | None = None
+) -> Generator[Contender]:
     """EOMS on that database, with the documents registered; asks as the manager.
 
-    Where it is debugged its answers tell how they were made, which takes time of its own.
+    Where it is debugged its answers tell how they were made, which takes time of its own. `settings` are those that a
+    bench needs besides.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".json") as manifest:
         json.dump({each.hash: each.text for each in all_documents()}, manifest)
@@ -89,6 +92,7 @@ def eoms(database: Seeded, logs: Path, *, is_debugged: bool = False) -> Generato
         "EOMS_STREAM_MAX_ENTRIES": "1000",
         # Half of the seed is overdue, and noting that is a work of its own.
         "EOMS_OVERDUE_CHECK_SECONDS": "0",
+        **(settings or {}),
     }
     name = f"eoms-{database.orders}{'-debugged' if is_debugged else ''}"
     with running(name, [*EOMS, "serve"], variables, f"{url}/readyz", logs) as child:

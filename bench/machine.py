@@ -23,6 +23,8 @@ _PYTHON = (
     "uvloop",
     "httptools",
     "orjson",
+    "websockets",
+    "picows",
 )
 _NPM = ("fastify", "mercurius", "graphql-jit", "graphql", "postgraphile", "grafast", "pg")
 

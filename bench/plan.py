@@ -3,6 +3,7 @@
 make bench                        everything, up to a million orders
 make bench ONLY=board,tiny SIZE=small
 make bench ONLY=command ROUNDS=7 ROUND_SECONDS=10
+make bench ONLY=fanout SUBSCRIBERS=1000
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-BENCHES = ("board", "tiny", "masked", "growth", "command")
+BENCHES = ("board", "tiny", "masked", "growth", "command", "fanout")
 LINES_OF_AN_ORDER = 10
 FEWEST_ROUNDS = 5
 """A median of fewer says little; only a trial may have fewer."""
@@ -19,8 +20,10 @@ SHORTEST_SECONDS = 2
 """Of a round, for the same reason."""
 
 LARGEST_NUMBER = 1_000
+MOST_SUBSCRIBERS = 10_000
 
 _HOME = {"full": 100_000, "small": 10_000}
+_SUBSCRIBERS = {"full": (1_000, 5_000), "small": (200,)}
 _GROWTH = {"full": (10_000, 100_000, 1_000_000), "small": (1_000, 10_000)}
 
 
@@ -38,6 +41,8 @@ class Plan:
     seconds: int
     warm_up_seconds: int
     connections: int
+    subscribers: tuple[int, ...]
+    """How many follow at a time in the fan-out bench, one number after the other."""
 
     @property
     def home(self) -> int:
@@ -53,7 +58,8 @@ class Plan:
     def is_trial(self) -> bool:
         """Return whether this run only tries the benches out: its figures stand for nothing."""
         is_short = self.rounds < FEWEST_ROUNDS or self.seconds < SHORTEST_SECONDS
-        return is_short or self.size != "full" or self.benches != BENCHES
+        is_partial = self.benches != BENCHES or self.subscribers != _SUBSCRIBERS["full"]
+        return is_short or is_partial or self.size != "full"
 
     @property
     def words(self) -> str:
@@ -70,7 +76,7 @@ class Plan:
 
 
 def plan_of(words: Mapping[str, str]) -> Plan:
-    """Return the plan of ONLY, SIZE, ROUNDS, ROUND_SECONDS and CONNECTIONS; raise `PlanError`."""
+    """Return the plan of ONLY, SIZE, ROUNDS, ROUND_SECONDS, CONNECTIONS and SUBSCRIBERS; raise `PlanError`."""
     only = tuple(name for name in words.get("ONLY", "").split(",") if name)
     unknown = sorted(set(only) - set(BENCHES))
     if unknown:
@@ -87,7 +93,17 @@ def plan_of(words: Mapping[str, str]) -> Plan:
         seconds=seconds,
         warm_up_seconds=seconds,
         connections=_number(words, "CONNECTIONS", 8),
+        subscribers=_subscribers(words.get("SUBSCRIBERS"), _SUBSCRIBERS[size]),
     )
+
+
+def _subscribers(text: str | None, default: tuple[int, ...]) -> tuple[int, ...]:
+    if not text:
+        return default
+    numbers = text.split(",")
+    if not all(number.isdecimal() and 2 <= int(number) <= MOST_SUBSCRIBERS for number in numbers):
+        raise PlanError(f"SUBSCRIBERS are whole numbers from 2 to {MOST_SUBSCRIBERS}, not {text}.")
+    return tuple(map(int, numbers))
 
 
 def _number(words: Mapping[str, str], name: str, default: int) -> int:

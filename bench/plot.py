@@ -41,7 +41,7 @@ def _draw(axes: Any, place: int, each: Comparison) -> None:
     axes.barh(place, value, color=color, height=0.62)
     low, high = sorted((lowest, highest))
     axes.plot([low, high], [place, place], color=_GOAL, linewidth=1.4, alpha=0.7)
-    figure = f"{each.value:.1f} ms" if each.unit == "ms" else f"{each.value:.2f}"
+    figure = f"{each.value:.2f}" if each.unit == "×" else f"{each.value:.1f} {each.unit}"
     goal = "" if each.goal is None else f"  (goal {each.goal})"
     axes.annotate(
         f"{figure}{goal}",

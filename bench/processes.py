@@ -34,6 +34,16 @@ class Child:
         self.log = log
         self._process = process
 
+    @property
+    def memory_kib(self) -> int:
+        """Return how much memory it takes: its part of what it shares (PSS) where the system tells, else all of it."""
+        rollup = Path(f"/proc/{self._process.pid}/smaps_rollup")
+        if rollup.exists():
+            lines = rollup.read_text().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        command = ("ps", "-o", "rss=", "-p", str(self._process.pid))
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
     def check(self) -> None:
         """Raise `BenchError` unless it runs."""
         if self._process.poll() is not None:

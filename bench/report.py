@@ -124,7 +124,7 @@ def _comparisons(outcomes: Sequence[Outcome]) -> list[tuple[str, Comparison]]:
 
 
 def _value(each: Comparison) -> str:
-    return f"{each.value:,.1f} ms" if each.unit == "ms" else f"{each.value:.2f}"
+    return f"{each.value:.2f}" if each.unit == "×" else f"{each.value:,.1f} {each.unit}"
 
 
 def _spread(each: Comparison) -> str:
@@ -132,7 +132,7 @@ def _spread(each: Comparison) -> str:
 
 
 def _goal(each: Comparison) -> str:
-    return _NO_GOAL if each.goal is None else f"{each.goal}{' ms' if each.unit == 'ms' else ''}"
+    return _NO_GOAL if each.goal is None else f"{each.goal}{'' if each.unit == '×' else f' {each.unit}'}"
 
 
 def _reached(each: Comparison) -> str:

@@ -25,7 +25,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A ratio or a time that says how good something is, with its worst and best round."""
+    """A ratio, a time or an amount that says how good something is, with its worst and best round."""
 
     text: str
     value: float

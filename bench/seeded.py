@@ -58,6 +58,7 @@ class Seeded:
     orders: int
     data_dir: Path
     database_url: str
+    redis_url: str
     secret: str
 
     @property
@@ -119,7 +120,7 @@ def seeded(orders: int, report: Report) -> Generator[Seeded]:
         shutil.rmtree(data_dir)
     settings = Settings(data_dir=data_dir)
     with running_stores(settings, report, _postgres_options()) as urls:
-        made = Seeded(orders, data_dir, urls.database_url, secrets.token_hex(32))
+        made = Seeded(orders, data_dir, urls.database_url, urls.redis_url, secrets.token_hex(32))
         if not mark.exists():
             _fill(made, report)
             mark.write_text(json.dumps(_MARKED))

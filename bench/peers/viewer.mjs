@@ -21,7 +21,16 @@ const known = new Map()
 
 // Returns the ids of the projects that the bearer of the token manages; throws for a token that isn't good.
 export async function projectsOf (authorization, pool) {
-  const { sub } = verify((authorization ?? '').replace(/^Bearer /, ''))
+  return projectsOfUser(userOf(authorization), pool)
+}
+
+// Returns whose token it is; throws for a token that isn't good.
+export function userOf (authorization) {
+  return verify((authorization ?? '').replace(/^Bearer /, '')).sub
+}
+
+// Returns the ids of the projects that somebody manages.
+export async function projectsOfUser (sub, pool) {
   const now = Date.now()
   const kept = known.get(sub)
   if (kept !== undefined && kept.until > now) return kept.projects

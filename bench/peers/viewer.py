@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import jwt
@@ -20,6 +20,15 @@ SELECT project_id FROM membership
 """
 GRANTS_SECONDS = 60
 """As long as EOMS keeps them by default."""
+
+# Any: uvicorn takes each as a word of its own.
+SOCKET_SETTINGS: Mapping[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "websockets-sansio",
+    "ws_per_message_deflate": False,
+}
+"""How EOMS has uvicorn carry sockets; for the peers that it carries, too."""
 
 
 @dataclass(frozen=True)

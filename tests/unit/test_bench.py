@@ -33,6 +33,12 @@ def test_small_growth_has_small_databases() -> None:
     assert (plan.sizes, plan.is_trial) == ((1_000, 10_000), True)
 
 
+def test_other_numbers_of_subscribers_make_a_trial() -> None:
+    plan = plan_of({"SUBSCRIBERS": "1000,200"})
+    assert (plan.subscribers, plan.is_trial) == ((1_000, 200), True)
+    assert plan_of({}).subscribers == (1_000, 5_000)
+
+
 def test_few_rounds_make_a_trial() -> None:
     assert plan_of({"ROUNDS": "4"}).is_trial
     assert not plan_of({"ROUNDS": "5"}).is_trial
@@ -46,9 +52,10 @@ def test_short_rounds_make_a_trial() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"ONLY": "bord"}, "ONLY has no bord; there are board, tiny, masked, growth, command."),
+        ({"ONLY": "bord"}, "ONLY has no bord; there are board, tiny, masked, growth, command, fanout."),
         ({"SIZE": "huge"}, "SIZE is full or small, not huge."),
         ({"ROUNDS": "0"}, "ROUNDS is a whole number from 1 to 1000, not 0."),
+        ({"SUBSCRIBERS": "1000,1"}, "SUBSCRIBERS are whole numbers from 2 to 10000, not 1000,1."),
         ({"ROUND_SECONDS": "2.5"}, "ROUND_SECONDS is a whole number from 1 to 1000, not 2.5."),
     ],
 )
@@ -92,13 +99,15 @@ def test_rounds_alternate_after_a_warm_up_that_does_not_count() -> None:
 def test_page_tells_what_was_missed_as_it_is(tmp_path: Path) -> None:
     missed = compared(FAST, SLOW, Goal(2.5))
     cold = Comparison("a document never seen", 21.04, 10, 90, Goal(20, is_minimum=False), "ms")
-    outcome = Outcome("board", "twenty orders", (SLOW, FAST), (missed, cold), ["It rained."])
+    memory = Comparison("memory", 41.26, 41.26, 41.26, Goal(40, is_minimum=False), "KiB")
+    outcome = Outcome("board", "twenty orders", (SLOW, FAST), (missed, cold, memory), ["It rained."])
     setting = Setting(
         plan_of({}), "wrk", "a machine", [("EOMS", "1")], datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     )
     page = write_page(tmp_path, [outcome], setting).read_text()
     assert "| board | fast ÷ slow | 2.00 | 1.33 – 4.00 | ≥ 2.5 | **no** |\n" in page
     assert "| board | a document never seen | 21.0 ms | 10.00 – 90.00 | ≤ 20 ms | **no** |\n" in page
+    assert "| board | memory | 41.3 KiB | 41.26 – 41.26 | ≤ 40 KiB | **no** |\n" in page
     assert "| slow | 200.0 | 100.0 – 300.0 | 7.00 | 20.00 |\n" in page
     assert "2026-01-02 03:04 UTC on a machine.\n" in page
     assert "It rained." in page
