@@ -107,10 +107,13 @@ class Hub:
         try:
             yield outbox
         finally:
+            # Before anything is waited for: whoever is stopped twice is not stopped in between and left in the books.
+            is_empty = self._left(cohort, member)
             if catching_up is not None:
                 catching_up.cancel()
                 await asyncio.gather(catching_up, return_exceptions=True)
-            await self._left(cohort, member)
+            if is_empty:
+                await cohort.close()
 
     @property
     def _here(self) -> int:
@@ -133,17 +136,18 @@ class Hub:
         cohort.members[member] = None
         return cohort
 
-    async def _left(self, cohort: Cohort, member: Member) -> None:
+    def _left(self, cohort: Cohort, member: Member) -> bool:
+        """Strike a member out; return whether his cohort is struck out, too."""
         cohort.members.pop(member, None)
         if cohort.members or self._cohorts.get(cohort.reading.key) is not cohort:
-            return
+            return False
         del self._cohorts[cohort.reading.key]
         for place in cohort.reading.question.places:
             cohorts = self._concerned[place]
             del cohorts[cohort]
             if not cohorts:
                 del self._concerned[place]
-        await cohort.close()
+        return True
 
     async def _catch_up(self, cohort: Cohort, member: Member) -> None:
         """Let a member hear with his cohort; an outbox that can't be filled any more ends."""

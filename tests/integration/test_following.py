@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from loaders.places import cursor_of
 from server.settings import Settings
@@ -255,3 +256,20 @@ async def test_those_who_follow_different_orders_each_hear_of_their_own(api: Api
         await settled(api, second)
     assert [each["orderId"] for each in first.news] == [one["id"]]
     assert [each["orderId"] for each in second.news] == [two["id"]]
+
+
+async def test_who_is_stopped_twice_while_he_catches_up_is_not_left_in_the_books(api: Api) -> None:
+    gate = api.app.state.gate
+    before = gate.listener_count, gate.cohort_count
+    async with api.database.write.begin() as connection:
+        # What he missed is read as long as this lasts, and stopping that takes a moment.
+        await connection.execute(text("LOCK TABLE event_feed IN ACCESS EXCLUSIVE MODE"))
+        async with following(api, "pm", after=cursor_of(0)) as heard:
+            assert heard.task is not None
+            assert gate.listener_count == before[0] + 1
+            await asyncio.sleep(0.1)
+            for _ in range(2):
+                heard.task.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([heard.task])
+    assert (gate.listener_count, gate.cohort_count) == before
