@@ -213,7 +213,7 @@ class EventStream(Response):
 
 
 def _next(answer: Answer) -> bytes:
-    payload = answer.encode() if isinstance(answer, str) else orjson.dumps(answer)
+    payload = answer if isinstance(answer, bytes) else orjson.dumps(answer)
     # JSON has line ends between its tokens only. Events may have several data lines, but urql reads no more than one.
     return b"event: next\ndata: " + payload.translate(_LINE_ENDS) + b"\n\n"
 

@@ -144,7 +144,8 @@ class Executor:
         source = create_source_event_stream(built)
         opened = await source if isawaitable(source) else source
         if isinstance(opened, ExecutionResult):
-            return self._response(asked, opened)
+            # No event has been executed yet: this is a request error, which has no data (GraphQL, section 6.2.3).
+            return {"errors": self._response(asked, opened)["errors"]}
         assert isinstance(opened, Followed), "subscriptions are declared by `followed`"
         # The executor keeps the operation, so that its id stays its own.
         key = (

@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +38,7 @@ from server.planned import Execution
 from server.rate_headers import cost_extension
 from server.registry import Registry
 from subscriptions.hub import Subscriber
+from subscriptions.outbox import Outbox
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID_PREFIX = "sha256:"
@@ -204,8 +205,9 @@ class FrontDoor:
         """Return whether answers tell how they were made: in debug mode, to those who may know the schema."""
         return self._is_debug and not context.is_stranger
 
-    async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response | str]:
-        """Execute any operation and yield its responses: one, or those of a subscription, as JSON text, until it ends."""
+    @asynccontextmanager
+    async def answered(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response | Outbox]:
+        """Execute any operation; yield its response, or for a subscription what gives its responses until it ends."""
         if admitted.operation.operation is not OperationType.SUBSCRIPTION:
             yield await self.respond(admitted, context)
             return
@@ -218,9 +220,20 @@ class FrontDoor:
             return
         assert context.claims is not None, "only who is signed in follows"
         subscriber = Subscriber(context.claims, context.signed_in)
-        async with context.runtime.hub.following(reading, subscriber) as outbox:
-            async for text in outbox:
-                yield text
+        following = context.runtime.hub.following(reading, subscriber)
+        # Those who share one don't each keep their own.
+        del reading
+        async with following as outbox:
+            yield outbox
+
+    async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response | bytes]:
+        """Execute any operation and yield its responses: one, or those of a subscription, as JSON text, until it ends."""
+        async with self.answered(admitted, context) as answer:
+            if isinstance(answer, Outbox):
+                async for text in answer:
+                    yield text
+            else:
+                yield answer
 
     def _reading_points(self, asked: Asked, context: Context) -> int:
         """Return what finding out what is asked for costs, before any of that work is done; nothing where it is known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any
 
 from domain.errors import Unauthenticated
@@ -12,7 +11,8 @@ from policies.viewer import Viewer
 from resolvers.context import Context, RequestFacts, Runtime
 from server.front_door import FrontDoor, Refused
 from server.requests import bearer_token
-from server.websocket_protocol import Answer, Passport, SocketGate, SocketOperation
+from server.websocket_protocol import Passport, SocketGate, SocketOperation
+from subscriptions.outbox import Outbox
 
 
 class Gate(SocketGate[Claims]):
@@ -41,8 +41,10 @@ class Gate(SocketGate[Claims]):
         claims = self._runtime.sessions.mint.read(token)
         return passport_of(claims, await self._runtime.grants.viewer(claims))
 
-    async def answers(self, holder: Claims, operation: SocketOperation) -> AsyncGenerator[Answer]:
-        """Yield the answers to one operation."""
+    async def answers(
+        self, holder: Claims, operation: SocketOperation
+    ) -> AsyncGenerator[Mapping[str, Any] | Outbox]:
+        """Yield the answer to one operation, or what gives those of a subscription."""
         facts = RequestFacts(operation.request_id, operation.address)
         context = Context(self._runtime, facts, holder, await self._runtime.grants.viewer(holder))
         try:
@@ -50,9 +52,10 @@ class Gate(SocketGate[Claims]):
         except Refused as refusal:
             yield {"errors": refusal.errors}
             return
-        async with aclosing(self._front_door.stream(admitted, context)) as responses:
-            async for response in responses:
-                yield response
+        async with self._front_door.answered(admitted, context) as answer:
+            # While it is followed, nothing of this is needed any more: there may be thousands.
+            del admitted, context, facts, operation
+            yield answer
 
 
 def passport_of(claims: Claims, viewer: Viewer) -> Passport[Claims]:

@@ -89,12 +89,12 @@ class InterpretedReading:
         return Context(self.context.runtime, self.context.facts, None, self.context.viewer)
 
     # Any: what the resolvers of a message's fields take.
-    async def _text(self, news: dict[str, Any], context: Context) -> str:
+    async def _text(self, news: dict[str, Any], context: Context) -> bytes:
         # A copy; those who catch up read beside each other.
         executor = self._executor.build_per_event_executor(news)
         executor.context_value = context
         result = execute_subscription_event(executor)
-        return orjson.dumps(self._response(await result if isawaitable(result) else result)).decode()
+        return orjson.dumps(self._response(await result if isawaitable(result) else result))
 
 
 class PlannedReading:
@@ -107,8 +107,8 @@ class PlannedReading:
         self._news = news
         self._viewer = viewer
         self._interpreted = interpreted
-        errors = orjson.dumps(forbidden(news.forbidden)).decode()
-        self._end = f',"errors":{errors}}}' if news.forbidden else "}"
+        errors = orjson.dumps(forbidden(news.forbidden))
+        self._end = b',"errors":' + errors + b"}" if news.forbidden else b"}"
 
     async def read(self, entries: Sequence[FeedEntry]) -> Sequence[Message]:
         """Return the messages of those entries that are news to the viewer, in their order; raise `Unavailable`."""
@@ -132,5 +132,5 @@ class PlannedReading:
         return await self._interpreted.missed(position)
 
     def _message(self, entry: FeedEntry, data: bytes) -> Message:
-        answered = self._news.plan.answer(data, self._viewer).decode()
-        return Message(entry.position, self.question.entity(entry), f'{{"data":{answered}{self._end}')
+        answered = self._news.plan.answer(data, self._viewer)
+        return Message(entry.position, self.question.entity(entry), b'{"data":' + answered + self._end)

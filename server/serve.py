@@ -150,16 +150,19 @@ def set_aside_what_is_built() -> None:
 
 def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """Return how uvicorn serves the application, and whose word it takes for where a client is."""
+    from server.direct_sending import DirectSocketProtocol
     from server.http_protocol import BoundedHeadProtocol
 
     return uvicorn.Config(
         app,
         loop="uvloop",
         http=BoundedHeadProtocol,
-        ws="websockets-sansio",
+        ws=DirectSocketProtocol,
         ws_max_size=settings.max_body_bytes,
         # Messages are small: for each socket it would cost more memory than all else, and spare little.
         ws_per_message_deflate=False,
+        # Clients are pinged by the GraphQL protocol's own message.
+        ws_ping_interval=None,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic
 from uuid import UUID
@@ -43,6 +44,7 @@ class Sockets(Generic[Holder]):
         self._limits = limits
         self._allowed_origins = normalize_allowed_origins(allowed_origins)
         self._open: dict[Connection[Holder], UUID | None] = {}
+        self._open_of: Counter[UUID] = Counter()
         # Who was revoked while a connection was being authenticated: what it is told may then be old.
         self._revoked_meanwhile: dict[Connection[Holder], set[UUID]] = {}
         self._has_none_open = asyncio.Event()
@@ -56,7 +58,7 @@ class Sockets(Generic[Holder]):
     @property
     def user_ids(self) -> frozenset[UUID]:
         """Return the people who have a socket open, for instance to look whether they still may."""
-        return frozenset(user_id for user_id in self._open.values() if user_id is not None)
+        return frozenset(self._open_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until it ends."""
@@ -78,7 +80,7 @@ class Sockets(Generic[Holder]):
         try:
             await connection.handle()
         finally:
-            del self._open[connection]
+            self._forget(connection)
             if not self._open:
                 self._has_none_open.set()
 
@@ -115,13 +117,18 @@ class Sockets(Generic[Holder]):
             del self._revoked_meanwhile[connection]
         if passport.user_id in revoked:
             raise Unauthenticated
-        if (
-            sum(holder_id == passport.user_id for holder_id in self._open.values())
-            >= self._limits.max_per_viewer
-        ):
+        if self._open_of[passport.user_id] >= self._limits.max_per_viewer:
             raise Unavailable("This viewer has too many sockets open.")
         self._open[connection] = passport.user_id
+        self._open_of[passport.user_id] += 1
         return passport
+
+    def _forget(self, connection: Connection[Holder]) -> None:
+        user_id = self._open.pop(connection)
+        if user_id is not None:
+            self._open_of[user_id] -= 1
+            if not self._open_of[user_id]:
+                del self._open_of[user_id]
 
     def _is_allowed(self, socket: WebSocket) -> bool:
         """Return whether the page that opens the socket may; only browsers name one."""

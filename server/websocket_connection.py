@@ -33,20 +33,22 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from db.identifiers import new_id
 from domain.errors import EomsError, Unauthenticated, Unavailable
 from server.answers import told_exception
+from server.direct_sending import SEND_NOW
 from server.websocket_protocol import (
     Answer,
     CloseCode,
     Holder,
     Passport,
     SocketGate,
-    SocketOperation,
     malformation,
     operation_of,
 )
-from subscriptions.outbox import FellBehind
+from subscriptions.outbox import FellBehind, Outbox
 
 _CLOSE_SECONDS = 2
 _CLOSE_REASON_BYTES = 123  # RFC 6455, section 5.5: a control frame has 125 bytes, two of them the code.
+
+_PING = b'{"type":"ping"}'
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -76,6 +78,8 @@ class _Wire(AsyncWebSocketAdapter):
         self.is_open = True
         self.ending: tuple[int, str] | None = None
         self.heard_at = 0.0
+        extensions = cast("Mapping[str, Mapping[str, Any]]", socket.scope.get("extensions") or {})
+        self._now: Callable[[bytes], bool] = extensions.get(SEND_NOW, {}).get("call", _never)
 
     async def live(self, life: Awaitable[None]) -> None:
         """Run until the life is over or `end` is called, whatever it waits for then."""
@@ -119,14 +123,18 @@ class _Wire(AsyncWebSocketAdapter):
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Send a message; raise `WebSocketDisconnected` where the socket has ended."""
-        await self.send_text(orjson.dumps(message).decode())
+        await self.send_text(orjson.dumps(message))
 
-    async def send_text(self, text: str) -> None:
-        """Send a message that is JSON already; raise as `send_json`."""
+    def send_now(self, text: bytes) -> bool:
+        """Send a message that is JSON already, if that takes no waiting; return whether it was sent."""
+        return self.ending is None and self.is_open and self._now(text)
+
+    async def send_text(self, text: bytes) -> None:
+        """Send a message that is JSON already, however long it takes; raise as `send_json`."""
         if self.ending is not None or not self.is_open:
             raise WebSocketDisconnected
         try:
-            await self._socket.send_text(text)
+            await self._socket.send_text(text.decode())
         except WebSocketDisconnect as error:
             self.is_open = False
             raise WebSocketDisconnected from error
@@ -146,15 +154,29 @@ class _Wire(AsyncWebSocketAdapter):
                 await self._socket.close(code, reason)
 
 
+def _never(_text: bytes) -> bool:
+    """Send nothing: what can't be sent at once is sent by waiting."""
+    return False
+
+
 class _Running(Operation[None, None]):
     """An operation under way."""
 
-    __slots__ = ("asked", "next_start")
+    __slots__ = ("_next_start", "_wire")
 
-    def __init__(self, connection: Connection[Any], message_id: str, asked: SocketOperation) -> None:
-        super().__init__(connection, message_id, asked.asked.text or "", None, asked.asked.operation_name)
-        self.asked = asked
-        self.next_start = f'{{"id":{orjson.dumps(message_id).decode()},"type":"next","payload":'
+    def __init__(self, connection: Connection[Any], wire: _Wire, message_id: str) -> None:
+        super().__init__(connection, message_id, "", None, None)
+        self._wire = wire
+        self._next_start = b'{"id":%b,"type":"next","payload":' % orjson.dumps(message_id)
+
+    def send_now(self, payload: bytes) -> bool:
+        """Send an answer, if that takes no waiting; return whether that is done. Nothing is sent of what is completed."""
+        return self.completed or self._wire.send_now(self._next_start + payload + b"}")
+
+    async def send(self, payload: bytes) -> None:
+        """Send an answer, however long it takes."""
+        if not self.completed:
+            await self._wire.send_text(self._next_start + payload + b"}")
 
 
 class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
@@ -183,6 +205,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         self._address = socket.client.host if socket.client else None
         self._passport: Passport[Holder] | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._pulse: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def handle(self) -> None:
@@ -199,8 +222,9 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
 
     async def shutdown(self) -> None:
         """Stop everything that belongs to the socket."""
-        if self._expiry is not None:
-            self._expiry.cancel()
+        for timer in (self._expiry, self._pulse):
+            if timer is not None:
+                timer.cancel()
         for task in self._tasks:
             task.cancel()
         await self._wire.say_why()
@@ -252,9 +276,11 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
             await self.websocket.send_json({"id": message_id, "type": "error", "payload": [error]})
         else:
             payload = cast("Mapping[str, Any]", message["payload"])
-            running = _Running(self, message_id, operation_of(payload, str(new_id()), self._address))
+            running = _Running(self, self._wire, message_id)
+            operation = operation_of(payload, str(new_id()), self._address)
+            answers = self._gate.answers(self._passport.holder, operation)
             self.operations[message_id] = running
-            running.task = self._start(self._operate(running, self._passport.holder))
+            running.task = self._start(self._operate(running, answers, operation.request_id))
 
     async def handle_ping(self, message: PingMessage) -> None:
         """Answer a ping; one that carries a token renews the client's authorization in place."""
@@ -302,7 +328,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         self._expire_at(expires_at)
         await self.send_message({"type": "connection_ack"})
         self.connection_acknowledged = True
-        self._start(self._watch_pulse())
+        self._ping()
 
     def _expire_at(self, moment: datetime) -> None:
         """End the socket then, and not when it was to end before."""
@@ -312,48 +338,49 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         loop = asyncio.get_running_loop()
         self._expiry = loop.call_later(max(left, 0), self.end, CloseCode.FORBIDDEN, "The token has expired")
 
-    async def _watch_pulse(self) -> None:
-        """Ping the client, and end the socket of one that is gone without having said so."""
+    def _ping(self) -> None:
+        """Ping the client, and look later whether he has been heard of: one that is gone need not have said so."""
+        if not self._wire.send_now(_PING):
+            # He reads too slowly, or such a socket can only be waited for.
+            self._start(self._ping_soon())
         loop = asyncio.get_running_loop()
-        with suppress(WebSocketDisconnected):
-            while True:
-                pinged_at = loop.time()
-                try:
-                    # A client that reads nothing stops the sending sooner or later.
-                    async with asyncio.timeout(self._limits.ping_seconds):
-                        await self.send_message({"type": "ping"})
-                except TimeoutError:
-                    break
-                await asyncio.sleep(self._limits.ping_seconds)
-                if self._wire.heard_at < pinged_at:
-                    break
-            self.end(CloseCode.GOING_AWAY, "No answer to a ping")
+        self._pulse = loop.call_later(self._limits.ping_seconds, self._feel_pulse, loop.time())
 
-    async def _operate(self, running: _Running, holder: Holder) -> None:
+    async def _ping_soon(self) -> None:
+        with suppress(WebSocketDisconnected):
+            await self._wire.send_text(_PING)
+
+    def _feel_pulse(self, pinged_at: float) -> None:
+        if self._wire.heard_at < pinged_at:
+            self.end(CloseCode.GOING_AWAY, "No answer to a ping")
+        else:
+            self._ping()
+
+    async def _operate(
+        self, running: _Running, answers: AsyncGenerator[Answer | Outbox], request_id: str
+    ) -> None:
         """Carry the answers to one operation; however it ends, the socket and the others go on."""
         with suppress(WebSocketDisconnected):
             try:
-                async with aclosing(self._gate.answers(holder, running.asked)) as answers:
+                async with aclosing(answers):
                     is_first = True
                     async for answer in answers:
-                        if is_first and isinstance(answer, Mapping) and "data" not in answer:
+                        if isinstance(answer, Outbox):
+                            await answer.pour(running.send_now, running.send)
+                        elif is_first and isinstance(answer, Mapping) and "data" not in answer:
                             await self._refuse(running, answer["errors"])
                             return
+                        else:
+                            await running.send(answer if isinstance(answer, bytes) else orjson.dumps(answer))
                         is_first = False
-                        await self._send_next(running, answer)
             except WebSocketDisconnected:
                 raise
             except FellBehind:
                 self.end(CloseCode.TRY_AGAIN_LATER, "Too slow: resume after the last cursor")
             except Exception as error:  # noqa: BLE001 (told by its code, or masked)
-                await self._refuse(running, [told_exception(error, running.asked.request_id)])
+                await self._refuse(running, [told_exception(error, request_id)])
             else:
                 await running.send_operation_message({"id": running.id, "type": "complete"})
-
-    async def _send_next(self, running: _Running, answer: Answer) -> None:
-        if not running.completed:
-            payload = answer if isinstance(answer, str) else orjson.dumps(answer).decode()
-            await self._wire.send_text(running.next_start + payload + "}")
 
     async def _refuse(self, running: _Running, errors: list[Any]) -> None:
         await running.send_operation_message({"id": running.id, "type": "error", "payload": errors})

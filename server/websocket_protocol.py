@@ -16,6 +16,7 @@ from uuid import UUID
 
 from domain.errors import MalformedRequest
 from server.asking import Asked, asked_of
+from subscriptions.outbox import Outbox
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -56,7 +57,7 @@ class SocketOperation:
     address: str | None
 
 
-Answer = str | Mapping[str, Any]
+Answer = bytes | Mapping[str, Any]
 """A GraphQL response, as its JSON text or still to be written as JSON."""
 
 
@@ -67,10 +68,10 @@ class SocketGate(Protocol[Holder]):
         """Return who signed in with the payload of `connection_init`; raise `Unauthenticated`."""
         ...
 
-    def answers(self, holder: Holder, operation: SocketOperation) -> AsyncGenerator[Answer]:
+    def answers(self, holder: Holder, operation: SocketOperation) -> AsyncGenerator[Answer | Outbox]:
         """Yield one answer to a query or mutation, and the answers of a subscription until it ends.
 
-        A first answer without `data` says that nothing was executed. What is raised is told to the client, by
+        An outbox stands for all answers that come in it. A first answer without `data` says that nothing was executed. What is raised is told to the client, by
         its code or, where it was not foreseen, by the request id only.
         """
         ...

@@ -12,6 +12,7 @@ from server.asking import asked_of
 from server.live import Gate
 from server.websocket_protocol import SocketOperation
 from tests.api import ADDRESS, Api
+from tests.integration.follower import texts
 from tests.integration.order_world import done, draft, line, organization, project
 
 FOLLOW = """
@@ -47,9 +48,8 @@ async def listen(api: Api, who: str, heard: dict[str, list[str]]) -> None:
     gate = cast(Gate, api.app.state.gate)
     passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
     operation = SocketOperation(asked_of({"query": FOLLOW}), "test", ADDRESS)
-    async for answer in gate.answers(passport.holder, operation):
-        assert isinstance(answer, str), "messages are finished text"
-        heard[who].append(json.dumps(json.loads(answer)))
+    async for text in texts(gate.answers(passport.holder, operation)):
+        heard[who].append(json.dumps(json.loads(text)))
 
 
 def price_in(message: str) -> str:

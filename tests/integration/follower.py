@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from server.asking import asked_of
 from server.live import Gate
-from server.websocket_protocol import SocketOperation
+from server.websocket_protocol import Answer, SocketOperation
+from subscriptions.outbox import Outbox
 from tests.api import ADDRESS, Api
 
 ORDERS = """subscription ($projectId: ID, $orderIds: [ID!], $states: [OrderState!], $after: String) {
@@ -49,6 +50,17 @@ class Heard:
                 await asyncio.sleep(0.01)
 
 
+async def texts(answers: AsyncGenerator[Answer | Outbox]) -> AsyncGenerator[bytes]:
+    """Yield the answers to an operation as a socket sends them."""
+    async with aclosing(answers):
+        async for answer in answers:
+            if isinstance(answer, Outbox):
+                async for text in answer:
+                    yield text
+            else:
+                yield answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+
 @asynccontextmanager
 async def following(api: Api, who: str, document: str = ORDERS, **variables: Any) -> AsyncGenerator[Heard]:
     gate: Gate = api.app.state.gate
@@ -59,8 +71,8 @@ async def following(api: Api, who: str, document: str = ORDERS, **variables: Any
     before = gate.listener_count
 
     async def listen() -> None:
-        async for answer in answers:
-            heard.answers.append(json.loads(answer) if isinstance(answer, str) else answer)
+        async for text in texts(answers):
+            heard.answers.append(json.loads(text))
 
     heard.task = asyncio.create_task(listen())
     async with asyncio.timeout(SECONDS):

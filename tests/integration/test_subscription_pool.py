@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from server.asking import asked_of
 from server.live import Gate
 from server.settings import Settings
-from server.websocket_protocol import Answer, SocketOperation
+from server.websocket_protocol import SocketOperation
 from tests.api import ADDRESS, Api, running_api
+from tests.integration.follower import texts
 
 _FOLLOW = "subscription { orderChanged { order { number } } }"
 _HOLD = 'mutation ($id: ID!) { orderHold(input: { id: $id, note: "rain" }) { errors { code } } }'
@@ -21,16 +21,11 @@ WHERE state LIKE 'idle in transaction%' AND datname = current_database()
 """
 
 
-async def follow(api: Api, who: str, document: str = _FOLLOW) -> AsyncGenerator[Answer]:
+async def follow(api: Api, who: str, document: str = _FOLLOW) -> AsyncGenerator[bytes]:
     gate: Gate = api.app.state.gate
     passport = await gate.authenticate({"authorization": f"Bearer {await api.token(who)}"})
     operation = SocketOperation(asked_of({"query": document}), "test", ADDRESS)
-    return gate.answers(passport.holder, operation)
-
-
-def content(answer: Answer) -> dict[str, Any]:
-    assert isinstance(answer, str), "messages are finished text"
-    return json.loads(answer)
+    return texts(gate.answers(passport.holder, operation))
 
 
 async def test_waiting_subscribers_hold_no_connection(api: Api) -> None:
@@ -48,7 +43,7 @@ async def test_waiting_subscribers_hold_no_connection(api: Api) -> None:
     assert (await api.ask(_HOLD, "pm", id=order_id)).data == {"orderHold": {"errors": []}}
     async with asyncio.timeout(20):
         heard = await asyncio.gather(*news[:15])
-    assert {"errors" in content(answer) for answer in heard} == {False}
+    assert {"errors" in json.loads(answer) for answer in heard} == {False}
     await asyncio.sleep(0.2)
     assert await api.rows(_IDLE) == [(0,)]
     for task in news[15:]:
@@ -81,7 +76,7 @@ async def test_an_event_that_many_follow_is_read_in_turns_and_ends_no_subscripti
         assert (await api.ask(query, "pm")).errors == []
         async with asyncio.timeout(60):
             heard = await asyncio.gather(*news)
-        assert [set(content(answer)) for answer in heard] == [{"data"}] * 150
-        assert [set(content(answer)["data"]) for answer in heard] == [{f"each{nth}"} for nth in range(150)]
+        assert [set(json.loads(answer)) for answer in heard] == [{"data"}] * 150
+        assert [set(json.loads(answer)["data"]) for answer in heard] == [{f"each{nth}"} for nth in range(150)]
         for stream in streams:
             await stream.aclose()

@@ -89,8 +89,8 @@ class World:
             yield nothing
 
     async def text(self) -> AsyncGenerator[Answer]:
-        yield '{"data": {"number": 1.50}}'
-        yield '{\r\n  "data":\n\n{"a": "\\n"\r}\n}\n'
+        yield b'{"data": {"number": 1.50}}'
+        yield b'{\r\n  "data":\n\n{"a": "\\n"\r}\n}\n'
 
     async def silent(self) -> AsyncGenerator[Answer]:
         await asyncio.Event().wait()
@@ -103,7 +103,7 @@ class World:
 
     async def flood(self) -> AsyncGenerator[Answer]:
         while True:
-            yield '"' + "." * 1_000_000 + '"'
+            yield b'"' + b"." * 1_000_000 + b'"'
 
     async def patient(self) -> AsyncGenerator[Answer]:
         await self.go_on.wait()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import strawberry
 import uvicorn
 from starlette.applications import Starlette
@@ -24,10 +25,11 @@ from websockets.typing import Subprotocol
 
 from domain.errors import Forbidden, Unauthenticated, Unavailable
 from server.answers import told
+from server.direct_sending import DirectSocketProtocol
 from server.websocket import Sockets
 from server.websocket_connection import SocketLimits
 from server.websocket_protocol import Answer, Passport, SocketOperation
-from subscriptions.outbox import FellBehind
+from subscriptions.outbox import FellBehind, Outbox, OutboxLimits
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 WAIT_SECONDS = 5
@@ -87,6 +89,7 @@ class Gate:
     lifetime: timedelta = timedelta(minutes=15)
     running: int = 0
     operations: list[SocketOperation] = field(default_factory=list[SocketOperation])
+    outbox: Outbox = field(default_factory=lambda: Outbox(OutboxLimits(kept=1_000, most=1_000)))
     let_in: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -105,16 +108,19 @@ class Gate:
                 user_id = UUID(payload["userId"]) if "userId" in payload else uuid4()
                 return Passport(who, user_id, datetime.now(UTC) + self.lifetime)
 
-    async def answers(self, holder: str, operation: SocketOperation) -> AsyncGenerator[Answer]:
+    async def answers(self, holder: str, operation: SocketOperation) -> AsyncGenerator[Answer | Outbox]:
         self.operations.append(operation)
+        if operation.asked.document_id == "outbox":
+            yield self.outbox
+            return
         if operation.asked.document_id == "bytes":
-            yield '{"data": {"holder":"' + holder + '"}}'
+            yield orjson.dumps({"data": {"holder": holder}})
             return
         if operation.asked.document_id == "flood":
             self.running += 1
             try:
                 while True:
-                    yield '{"data": "' + "." * 100_000 + '"}'
+                    yield orjson.dumps({"data": "." * 100_000})
             finally:
                 self.running -= 1
         if operation.asked.document_id == "mistake":
@@ -174,6 +180,7 @@ async def served(
     ping_seconds: float = 20,
     max_per_viewer: int = 1_000,
     allowed_origins: tuple[str, ...] = (),
+    protocol: type[asyncio.Protocol] = DirectSocketProtocol,
 ) -> AsyncGenerator[Served]:
     gate = gate or Gate()
     limits = SocketLimits(max_operations, 2000, max_per_viewer, init_seconds, ping_seconds)
@@ -182,7 +189,7 @@ async def served(
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        config = uvicorn.Config(app, ws="websockets-sansio", log_config=None, lifespan="off")
+        config = uvicorn.Config(app, ws=protocol, log_config=None, lifespan="off")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:

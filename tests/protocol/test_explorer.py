@@ -32,6 +32,7 @@ from server.settings import Settings
 from server.websocket_protocol import SocketOperation
 from tests.api import ADDRESS, Api, running_api
 from tests.golden_files import ROOT
+from tests.integration.follower import texts
 from tests.node import installed, node
 from tests.protocol.explorer_examples import EVERYBODY, Example, examples, leaves
 
@@ -280,7 +281,7 @@ async def test_example_subscription_opens(company: Api, example: Example) -> Non
         passport = await gate.authenticate({"authorization": f"Bearer {await company.token(who)}"})
         operation = SocketOperation(asked_of({"query": example.document}), "test", ADDRESS)
         before = gate.listener_count
-        answers = gate.answers(passport.holder, operation)
+        answers = texts(gate.answers(passport.holder, operation))
         first = asyncio.ensure_future(anext(answers))
         async with asyncio.timeout(10):
             while gate.listener_count == before and not first.done():

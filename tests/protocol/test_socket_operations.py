@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.asking import Asked
+from server.direct_sending import DirectSocketProtocol
+from subscriptions.outbox import Message
 from tests.protocol.socket_world import SECRET, ask, hear, say, served
 
 
@@ -25,6 +30,40 @@ async def test_a_subscription_is_answered_until_it_ends() -> None:
             expected = {"id": "a", "type": "next", "payload": {"data": {"count": number}}}
             assert await hear(client) == expected
         assert await hear(client) == {"id": "a", "type": "complete"}
+
+
+@pytest.mark.parametrize("protocol", [DirectSocketProtocol, WebSocketsSansIOProtocol])
+async def test_what_an_outbox_gives_comes_once_and_in_order_to_a_client_that_reads_in_fits_and_starts(
+    protocol: type[asyncio.Protocol],
+) -> None:
+    # Each more than the buffers of a socket hold, so that some are sent at once and some by waiting.
+    texts = [orjson.dumps({"data": [number, "." * 300_000]}) for number in range(60)]
+    async with served(protocol=protocol) as server, server.signed_in() as client:
+        await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "outbox"}})
+        heard: list[int] = []
+        for at in range(0, len(texts), 20):
+            for position, text in enumerate(texts[at : at + 20], start=at):
+                server.gate.outbox.put(Message(position, None, text))
+                await asyncio.sleep(0)
+            heard += [(await hear(client))["payload"]["data"][0] for _ in range(15)]
+        heard += [(await hear(client))["payload"]["data"][0] for _ in range(len(texts) - len(heard))]
+        assert heard == list(range(len(texts)))
+        server.gate.outbox.end()
+        assert await hear(client) == {"id": "1", "type": "complete"}
+
+
+async def test_nothing_of_a_completed_subscription_is_sent_at_once_or_later() -> None:
+    async with served() as server, server.signed_in() as client:
+        outbox = server.gate.outbox
+        await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "outbox"}})
+        outbox.put(Message(1, None, b'{"data":1}'))
+        assert (await hear(client))["payload"] == {"data": 1}
+        await say(client, {"id": "1", "type": "complete"})
+        await say(client, {"type": "ping"})
+        assert await hear(client) == {"type": "pong"}
+        outbox.put(Message(2, None, b'{"data":2}'))
+        await say(client, {"type": "ping"})
+        assert await hear(client) == {"type": "pong"}
 
 
 async def test_an_operation_carries_everything_that_was_asked_for() -> None:

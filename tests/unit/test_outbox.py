@@ -13,7 +13,7 @@ from subscriptions.outbox import FellBehind, Message, Outbox, OutboxLimits
 
 
 def message(position: int, entity: str | None) -> Message:
-    return Message(position, entity, json.dumps({"data": position}))
+    return Message(position, entity, json.dumps({"data": position}).encode())
 
 
 async def everything(outbox: Outbox) -> list[tuple[int, int]]:
@@ -60,6 +60,42 @@ async def test_reader_wakes_up_for_what_comes() -> None:
         await waiting
 
 
+async def test_what_is_poured_is_given_the_moment_it_is_put_and_waits_behind_what_could_not_be_given() -> (
+    None
+):
+    outbox = Outbox(OutboxLimits(kept=5, most=5))
+    given: list[bytes] = []
+    is_slow = False
+    go_on = asyncio.Event()
+
+    def now(text: bytes) -> bool:
+        if not is_slow:
+            given.append(text)
+        return not is_slow
+
+    async def soon(text: bytes) -> None:
+        await go_on.wait()
+        given.append(text)
+
+    pouring = asyncio.ensure_future(outbox.pour(now, soon))
+    outbox.put(message(1, "a"))
+    await asyncio.sleep(0)
+    outbox.put(message(2, "a"))
+    assert [json.loads(text)["data"] for text in given] == [1, 2]
+    is_slow = True
+    outbox.put(message(3, "a"))
+    await asyncio.sleep(0)
+    # 3 is under way, slowly: nothing may come before it.
+    is_slow = False
+    outbox.put(message(4, "a"))
+    outbox.put(message(5, "a"))
+    assert len(given) == 2
+    go_on.set()
+    outbox.end()
+    await asyncio.wait_for(pouring, 1)
+    assert [json.loads(text)["data"] for text in given] == [1, 2, 3, 4, 5]
+
+
 async def test_there_is_room_again_when_half_of_it_was_read() -> None:
     outbox = Outbox(OutboxLimits(kept=4, most=4))
     for position in range(1, 5):
@@ -81,7 +117,7 @@ def test_nothing_is_lost_that_is_not_counted_and_the_newest_of_each_always_comes
 ) -> None:
     async def story() -> None:
         outbox = Outbox(OutboxLimits(kept=kept, most=100))
-        read: list[str] = []
+        read: list[bytes] = []
         for position, (entity, is_read) in enumerate(steps, start=1):
             outbox.put(message(position, entity))
             if is_read:

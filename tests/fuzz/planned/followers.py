@@ -80,8 +80,8 @@ class Told:
 
     viewer: Viewer
     key: Hashable
-    messages: tuple[tuple[int, Hashable, str], ...]
-    missed: str
+    messages: tuple[tuple[int, Hashable, bytes], ...]
+    missed: bytes
     is_planned: bool
 
 
