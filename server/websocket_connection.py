@@ -250,6 +250,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         timer = self.connection_init_timeout_task  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         assert timer is not None, "the time limit runs since the socket was accepted"
         timer.cancel()
+        self.connection_init_timeout_task = None
         try:
             async with asyncio.timeout(self._limits.init_seconds):
                 self._passport = await self._admit(self, message.get("payload") or {})

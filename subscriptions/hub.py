@@ -99,6 +99,8 @@ class Hub:
         after = reading.question.after
         member = Member(subscriber.claims, subscriber.viewer, outbox, self._here if after is None else after)
         cohort = self._joined(reading, member)
+        # From here on he hears by his cohort's reading; thousands who share it keep none of their own.
+        del reading, subscriber
         catching_up: asyncio.Task[None] | None = None
         if after is None:
             member.is_caught_up = True
