@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import Never, Self
 
@@ -37,8 +36,7 @@ class DueWatch:
     async def __aexit__(self, *_: object) -> None:
         if self._watching is not None:
             self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+            await asyncio.wait([self._watching])
 
     async def look(self) -> int:
         """Note every order that is overdue now; return how many there were."""

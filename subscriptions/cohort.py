@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -125,8 +124,7 @@ class Cohort:
         """Stop telling."""
         if self._telling is not None:
             self._telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._telling
+            await asyncio.wait([self._telling])
 
     async def _tell(self) -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Self
 
 import structlog
@@ -81,8 +81,7 @@ class Feed(Broadcast):
         self._has_ended = True
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         for backlog in list(self._subscribers.get(CHANNEL, ())):
             await backlog.put(None)
         await self._backend.disconnect()

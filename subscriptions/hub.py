@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Hashable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -71,8 +71,7 @@ class Hub:
     async def __aexit__(self, *_: object) -> None:
         assert self._listening is not None, "it is closed once, after it was opened"
         self._listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listening
+        await asyncio.wait([self._listening])
         for cohort in list(self._cohorts.values()):
             await cohort.close()
 
