@@ -81,8 +81,10 @@ async def soaked_server() -> AsyncGenerator[tuple[Soak, list[Writer], StoreUrls]
 
 def asking() -> httpx.AsyncClient:
     """Return a client of a crowd's own, whose connections are gone with it."""
-    # Shorter than the server keeps a connection that is idle, lest both use and close it in the same moment.
-    return httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None, keepalive_expiry=2))
+    # Each asks on a connection of its own: one that is idle might be used in the moment in which the server closes it.
+    return httpx.AsyncClient(
+        timeout=30, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    )
 
 
 def wishes(ids: dict[str, str], writers: list[Writer]) -> list[Wish]:
