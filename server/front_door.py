@@ -221,8 +221,8 @@ class FrontDoor:
         assert context.claims is not None, "only who is signed in follows"
         subscriber = Subscriber(context.claims, context.signed_in)
         following = context.runtime.hub.following(reading, subscriber)
-        # Those who share one don't each keep their own.
-        del reading
+        # Thousands may follow at a time: nothing of what brought them here is kept, nor a reading that they share.
+        del reading, subscriber, admitted, context
         async with following as outbox:
             yield outbox
 

@@ -53,7 +53,7 @@ class Gate(SocketGate[Claims]):
             yield {"errors": refusal.errors}
             return
         async with self._front_door.answered(admitted, context) as answer:
-            # While it is followed, nothing of this is needed any more: there may be thousands.
+            # Kept neither, as by the front door.
             del admitted, context, facts, operation
             yield answer
 

@@ -16,8 +16,7 @@ from typing import Any, Generic, cast
 
 import orjson
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect
-from strawberry.http.async_base_view import AsyncWebSocketAdapter
+from starlette.websockets import WebSocket
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -33,7 +32,6 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from db.identifiers import new_id
 from domain.errors import EomsError, Unauthenticated, Unavailable
 from server.answers import told_exception
-from server.direct_sending import SEND_NOW
 from server.websocket_protocol import (
     Answer,
     CloseCode,
@@ -43,10 +41,8 @@ from server.websocket_protocol import (
     malformation,
     operation_of,
 )
+from server.websocket_wire import Wire
 from subscriptions.outbox import FellBehind, Outbox
-
-_CLOSE_SECONDS = 2
-_CLOSE_REASON_BYTES = 123  # RFC 6455, section 5.5: a control frame has 125 bytes, two of them the code.
 
 _PING = b'{"type":"ping"}'
 
@@ -67,104 +63,12 @@ class SocketLimits:
     ping_seconds: float = 20
 
 
-class _Wire(AsyncWebSocketAdapter):
-    """The socket as text frames; after `end` nothing is sent but the reason."""
-
-    def __init__(self, socket: WebSocket, max_message_bytes: int) -> None:
-        super().__init__(_NONE)  # pyright: ignore[reportUnknownMemberType]  (Strawberry leaves its view open)
-        self._socket = socket
-        self._max_message_bytes = max_message_bytes
-        self._life: asyncio.Timeout | None = None
-        self.is_open = True
-        self.ending: tuple[int, str] | None = None
-        self.heard_at = 0.0
-        extensions = cast("Mapping[str, Mapping[str, Any]]", socket.scope.get("extensions") or {})
-        self._now: Callable[[bytes], bool] = extensions.get(SEND_NOW, {}).get("call", _never)
-
-    async def live(self, life: Awaitable[None]) -> None:
-        """Run until the life is over or `end` is called, whatever it waits for then."""
-        scope = asyncio.timeout(None)
-        try:
-            async with scope:
-                self._life = scope
-                await life
-        except TimeoutError:
-            if not scope.expired():
-                raise
-        finally:
-            self._life = None
-
-    def end(self, code: int, reason: str) -> None:
-        """End the socket; the first reason counts."""
-        if self.ending is None:
-            self.ending = (code, reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore"))
-            if self._life is not None:
-                self._life.reschedule(asyncio.get_running_loop().time())
-
-    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
-        """Yield the messages of the client until either end closes."""
-        while self.ending is None:
-            frame = await self._socket.receive()
-            if frame["type"] == "websocket.disconnect":
-                self.is_open = False
-                return
-            self.heard_at = asyncio.get_running_loop().time()
-            text: str | None = frame.get("text")
-            if text is None:
-                raise NonTextMessageReceived
-            if len(text.encode()) > self._max_message_bytes:
-                self.end(CloseCode.TOO_BIG, "Message too big")
-                return
-            try:
-                message: object = orjson.loads(text)
-            except orjson.JSONDecodeError as error:
-                raise NonJsonMessageReceived from error
-            yield message
-
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send a message; raise `WebSocketDisconnected` where the socket has ended."""
-        await self.send_text(orjson.dumps(message))
-
-    def send_now(self, text: bytes) -> bool:
-        """Send a message that is JSON already, if that takes no waiting; return whether it was sent."""
-        return self.ending is None and self.is_open and self._now(text)
-
-    async def send_text(self, text: bytes) -> None:
-        """Send a message that is JSON already, however long it takes; raise as `send_json`."""
-        if self.ending is not None or not self.is_open:
-            raise WebSocketDisconnected
-        try:
-            await self._socket.send_text(text.decode())
-        except WebSocketDisconnect as error:
-            self.is_open = False
-            raise WebSocketDisconnected from error
-
-    async def close(self, code: int, reason: str) -> None:
-        """End the socket, as Strawberry's handler asks for it."""
-        self.end(code, reason)
-
-    async def say_why(self) -> None:
-        """Tell the client why the socket ended; one that does not read is not waited for."""
-        if self.ending is None or not self.is_open:
-            return
-        self.is_open = False
-        code, reason = self.ending
-        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._socket.close(code, reason)
-
-
-def _never(_text: bytes) -> bool:
-    """Send nothing: what can't be sent at once is sent by waiting."""
-    return False
-
-
 class _Running(Operation[None, None]):
     """An operation under way."""
 
     __slots__ = ("_next_start", "_wire")
 
-    def __init__(self, connection: Connection[Any], wire: _Wire, message_id: str) -> None:
+    def __init__(self, connection: Connection[Any], wire: Wire, message_id: str) -> None:
         super().__init__(connection, message_id, "", None, None)
         self._wire = wire
         self._next_start = b'{"id":%b,"type":"next","payload":' % orjson.dumps(message_id)
@@ -189,7 +93,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         limits: SocketLimits,
         admit: Callable[[Connection[Holder], Mapping[str, Any]], Awaitable[Passport[Holder]]],
     ) -> None:
-        self._wire = _Wire(socket, limits.max_message_bytes)
+        self._wire = Wire(socket, limits.max_message_bytes)
         super().__init__(
             view=_NONE,
             websocket=self._wire,
@@ -206,6 +110,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         self._passport: Passport[Holder] | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._pulse: asyncio.TimerHandle | None = None
+        self._pinging: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def handle(self) -> None:
@@ -343,7 +248,7 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         """Ping the client, and look later whether he has been heard of: one that is gone need not have said so."""
         if not self._wire.send_now(_PING):
             # He reads too slowly, or such a socket can only be waited for.
-            self._start(self._ping_soon())
+            self._pinging = self._start(self._ping_soon())
         loop = asyncio.get_running_loop()
         self._pulse = loop.call_later(self._limits.ping_seconds, self._feel_pulse, loop.time())
 
@@ -352,7 +257,8 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
             await self._wire.send_text(_PING)
 
     def _feel_pulse(self, pinged_at: float) -> None:
-        if self._wire.heard_at < pinged_at:
+        is_unread = self._pinging is not None and not self._pinging.done()
+        if is_unread or self._wire.heard_at < pinged_at:
             self.end(CloseCode.GOING_AWAY, "No answer to a ping")
         else:
             self._ping()
