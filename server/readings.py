@@ -30,12 +30,16 @@ from resolvers.context import Context
 from server.answers import Response, forbidden
 from subscriptions.entries import FeedEntry
 from subscriptions.outbox import Message
+from subscriptions.past import ENTRIES_PER_READ
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class InterpretedReading:
     """Messages as graphql-core makes them, each in a context of its own."""
+
+    at_once = 20
+    """Each takes several statements."""
 
     # Any: executors are generic in graphql-core, over nothing that matters here.
     def __init__(
@@ -99,6 +103,8 @@ class InterpretedReading:
 
 class PlannedReading:
     """Messages as the database writes them, many events in one statement."""
+
+    at_once = ENTRIES_PER_READ
 
     def __init__(self, news: News, viewer: Viewer, interpreted: InterpretedReading) -> None:
         self.question = interpreted.question

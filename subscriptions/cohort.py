@@ -25,7 +25,7 @@ from policies.tokens import Claims
 from policies.viewer import Viewer
 from subscriptions.entries import FeedEntry
 from subscriptions.outbox import Message, Outbox
-from subscriptions.past import ENTRIES_PER_READ, entries_after
+from subscriptions.past import entries_after
 
 _MEMBERS_AT_ONCE = 200
 _FIRST_WAIT_SECONDS = 0.1
@@ -47,6 +47,11 @@ class Reading(Protocol):
     @property
     def question(self) -> FollowQuestion:
         """Return what is asked for."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """Return how many entries are read at a time: whoever waits for them is to hear of some before he is gone again."""
         ...
 
     async def read(self, entries: Sequence[FeedEntry]) -> Sequence[Message]:
@@ -99,9 +104,11 @@ class Cohort:
 
     async def catch_up(self, member: Member, newest: Callable[[], int]) -> None:
         """Tell a member what he missed, by today's rights, and let him hear with the others from there on."""
-        question = self.reading.question
+        question, most = self.reading.question, self.reading.at_once
         while member.position < (here := self.position(newest())):
-            entries = await entries_after(self._engine, member.position, last=here, question=question)
+            entries = await entries_after(
+                self._engine, member.position, last=here, question=question, most=most
+            )
             messages = await self._read(entries)
             await self._vouch([member])
             if member not in self.members:
@@ -109,7 +116,7 @@ class Cohort:
             for message in messages:
                 await member.outbox.room()
                 member.outbox.put(message)
-            member.position = here if len(entries) < ENTRIES_PER_READ else entries[-1].position
+            member.position = here if len(entries) < most else entries[-1].position
         member.is_caught_up = True
 
     async def skip(self, position: int) -> None:
@@ -129,7 +136,7 @@ class Cohort:
     async def _tell(self) -> None:
         try:
             while self._waiting:
-                entries = list(islice(self._waiting, ENTRIES_PER_READ))
+                entries = list(islice(self._waiting, self.reading.at_once))
                 messages = await self._read(entries)
                 await self._vouch(list(self.members))
                 # Whoever catches up until here reads them himself; whoever has caught up is among the members now.

@@ -38,13 +38,18 @@ _ENTRIES = select(
 
 
 async def entries_after(
-    engine: AsyncEngine, position: int, *, last: int | None = None, question: FollowQuestion | None = None
+    engine: AsyncEngine,
+    position: int,
+    *,
+    last: int | None = None,
+    question: FollowQuestion | None = None,
+    most: int = ENTRIES_PER_READ,
 ) -> Sequence[FeedEntry]:
-    """Return the first entries behind a position, up to `last`, that can be news; fewer than ENTRIES_PER_READ are all.
+    """Return the first entries behind a position, up to `last`, that can be news; fewer than `most` are all.
 
     Raises `Unavailable`.
     """
-    statement = _ENTRIES.where(FeedRow.position > position).order_by(FeedRow.position).limit(ENTRIES_PER_READ)
+    statement = _ENTRIES.where(FeedRow.position > position).order_by(FeedRow.position).limit(most)
     if last is not None:
         statement = statement.where(FeedRow.position <= last)
     if question is not None:

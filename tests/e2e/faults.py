@@ -197,7 +197,9 @@ async def check(story: Story, phones: Sequence[Phone], database_url: str, after:
     await asyncio.sleep(2)
     story.over.set()
     for phone in phones:
-        assert [each[:2] for each in phone.heard] == expected[phone.who], phone.who
+        heard, wanted = [each[:2] for each in phone.heard], expected[phone.who]
+        lost, alien = sorted({*wanted} - {*heard}), sorted({*heard} - {*wanted})
+        assert heard == wanted, f"{phone.who} heard {len(heard)} of {len(wanted)}: {lost=} {alien=}"
         assert phone.resyncs == 0
         assert None not in {version for _, _, version in phone.heard}
 
