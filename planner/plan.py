@@ -120,7 +120,7 @@ class News:
     values: Mapping[str, Any]
     forbidden: Sequence[Path]
     key: Hashable
-    """Subscriptions with the same key have the same messages: it holds the statement and every value that it reads."""
+    """Subscriptions with the same key say the same of the same event: it holds the statement and every value that it reads."""
 
     def arguments(self, events: Sequence[UUID], cursors: Sequence[str]) -> Sequence[Any]:
         """Return the statement's arguments for these events, whose places have these cursors."""

@@ -151,6 +151,8 @@ class Served:
     gate: Gate
     sockets: Sockets[str]
     url: str
+    connections: set[Any]
+    """uvicorn's protocols, one for each connection that is open."""
 
     @asynccontextmanager
     async def connected(
@@ -194,7 +196,7 @@ async def served(
         serving = asyncio.create_task(server.serve([listener]))
         try:
             await until(lambda: server.started)
-            yield Served(gate, sockets, f"ws://127.0.0.1:{port}/graphql")
+            yield Served(gate, sockets, f"ws://127.0.0.1:{port}/graphql", server.server_state.connections)
         finally:
             server.should_exit = True
             await serving

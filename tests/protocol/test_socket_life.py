@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import suppress
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -14,10 +16,12 @@ from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from server.direct_sending import DirectSocketProtocol
 from tests.protocol.socket_world import (
     PROTOCOL,
     WAIT_SECONDS,
     Gate,
+    Served,
     ask,
     hear,
     hear_end,
@@ -182,27 +186,58 @@ async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_sent_a
 
 
 @pytest.mark.parametrize("talks", [False, True])
-async def test_a_client_that_reads_nothing_does_not_keep_its_socket(*, talks: bool) -> None:
-    async with served(ping_seconds=0.3) as server:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", int(server.url.split(":")[2].split("/")[0])
-        )
-        writer.write(
-            b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
-        )
-        await reader.readuntil(b"\r\n\r\n")
+async def test_a_client_that_reads_nothing_keeps_neither_socket_nor_connection(
+    monkeypatch: pytest.MonkeyPatch, *, talks: bool
+) -> None:
+    monkeypatch.setattr(DirectSocketProtocol, "linger_seconds", 0.3)
+    async with served(ping_seconds=0.3) as server, unread(server) as (_, writer):
         flood = {"id": "1", "type": "subscribe", "payload": {"documentId": "flood"}}
-        for message in ({"type": "connection_init", "payload": {"who": "li"}}, flood):
-            writer.write(client_frame(message))
-        await writer.drain()
+        writer.write(client_frame(flood))
         await until(lambda: server.gate.running == 1)
         async with asyncio.timeout(WAIT_SECONDS):
-            while server.sockets.count:
-                if talks:
+            while server.connections:
+                if talks and server.sockets.count:
                     writer.write(client_frame({"type": "pong"}))
                 await asyncio.sleep(0.05)
+        assert server.sockets.count == 0
+
+
+async def test_pings_of_a_client_that_does_not_read_the_answers_take_no_memory() -> None:
+    async with served() as server, unread(server) as (reader, writer):
+        ping = bytes([0x89, 0x80 | 125]) + bytes(4) + b"." * 125
+        for _ in range(60):
+            writer.write(ping * 2_000)
+            await writer.drain()
+        writer.write(bytes([0x89, 0x80 | 4]) + bytes(4) + b"last")
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        (connection,) = server.connections
+        # Of 15 MB, what one reading brought before it was noticed.
+        assert 0 < connection.transport.get_write_buffer_size() < 400_000
+        async with asyncio.timeout(WAIT_SECONDS):
+            while b"last" not in (heard := await reader.read(100_000)):
+                assert heard
+
+
+@asynccontextmanager
+async def unread(server: Served) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client that has signed in, and reads nothing that it is told."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    address = ("127.0.0.1", int(server.url.split(":")[2].split("/")[0]))
+    await asyncio.get_running_loop().sock_connect(client, address)
+    reader, writer = await asyncio.open_connection(sock=client, limit=1024)
+    writer.write(
+        b"GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(client_frame({"type": "connection_init", "payload": {"who": "li"}}))
+    try:
+        yield reader, writer
+    finally:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
