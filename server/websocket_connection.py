@@ -249,12 +249,19 @@ class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
         if not self._wire.send_now(_PING):
             # He reads too slowly, or such a socket can only be waited for.
             self._pinging = self._start(self._ping_soon())
-        loop = asyncio.get_running_loop()
-        self._pulse = loop.call_later(self._limits.ping_seconds, self._feel_pulse, loop.time())
+        self._feel_pulse_later()
 
     async def _ping_soon(self) -> None:
         with suppress(WebSocketDisconnected):
             await self._wire.send_text(_PING)
+            # He can't have answered before.
+            self._feel_pulse_later()
+
+    def _feel_pulse_later(self) -> None:
+        if self._pulse is not None:
+            self._pulse.cancel()
+        loop = asyncio.get_running_loop()
+        self._pulse = loop.call_later(self._limits.ping_seconds, self._feel_pulse, loop.time())
 
     def _feel_pulse(self, pinged_at: float) -> None:
         is_unread = self._pinging is not None and not self._pinging.done()

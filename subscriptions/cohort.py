@@ -127,11 +127,17 @@ class Cohort:
             member.position = position
             member.outbox.put(message)
 
-    async def close(self) -> None:
-        """Stop telling."""
+    def stop(self) -> None:
+        """Tell nobody any more; what is under way ends soon."""
         if self._telling is not None:
             self._telling.cancel()
-            await asyncio.wait([self._telling])
+
+    async def close(self) -> None:
+        """Stop telling, and wait until that has ended."""
+        if self._telling is not None:
+            telling = self._telling
+            self.stop()
+            await asyncio.wait([telling])
 
     async def _tell(self) -> None:
         try:

@@ -110,6 +110,8 @@ class Hub:
         finally:
             # Before anything is waited for: whoever is stopped twice is not stopped in between and left in the books.
             is_empty = self._left(cohort, member)
+            if is_empty:
+                cohort.stop()
             if catching_up is not None:
                 catching_up.cancel()
                 await asyncio.gather(catching_up, return_exceptions=True)

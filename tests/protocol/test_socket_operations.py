@@ -7,11 +7,14 @@ import json
 
 import orjson
 import pytest
+from starlette.applications import Starlette
 from structlog.testing import capture_logs
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.asking import Asked
 from server.direct_sending import DirectSocketProtocol
+from server.serve import uvicorn_config
+from server.settings import Settings
 from subscriptions.outbox import Message
 from tests.protocol.socket_world import SECRET, ask, hear, say, served
 
@@ -150,3 +153,22 @@ async def test_more_operations_than_allowed_are_refused_one_by_one() -> None:
         await say(client, {"id": "1", "type": "complete"})
         await ask(client, "3", "{ hello }")
         assert (await hear(client))["payload"] == {"data": {"hello": "你好"}}
+
+
+async def test_messages_are_sent_at_once_where_the_server_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[bytes] = []
+    send_now = DirectSocketProtocol._send_now  # pyright: ignore[reportPrivateUsage]
+
+    def watched(self: DirectSocketProtocol, text: bytes) -> bool:
+        sent.append(text)
+        return send_now(self, text)
+
+    monkeypatch.setattr(DirectSocketProtocol, "_send_now", watched)
+    async with served() as server, server.signed_in() as client:
+        await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "outbox"}})
+        server.gate.outbox.put(Message(1, None, b'{"data":1}'))
+        assert (await hear(client))["payload"] == {"data": 1}
+    assert b'{"id":"1","type":"next","payload":{"data":1}}' in sent
+    assert uvicorn_config(Starlette(), Settings()).ws is DirectSocketProtocol
