@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from bench.commits import Commit, Told, committing
+from bench.following import CLOSED
 from bench.processes import BenchError
 from bench.tally import Count, Tally, order_of
 from domain.identifiers import global_id
@@ -193,7 +194,7 @@ class _Listener(_picows.WSListener):  # pyright: ignore[reportUntypedBaseClass]
     def on_ws_disconnected(self, transport: Any) -> None:
         received = transport.close_handshake and transport.close_handshake.recv
         why = f": {received.code} {received.reason}" if received else ""
-        error = BenchError(f"The server has closed a socket{why}")
+        error = BenchError(f"{CLOSED}{why}")
         if not self.is_in.done():
             self.is_in.set_exception(error)
         self._audience.fail(error)

@@ -14,6 +14,8 @@ from typing import Any
 from bench.processes import ROOT, BenchError, environment
 
 END_SECONDS = 30
+CLOSED = "The server has closed a socket"
+"""What a subscriber gives up with whose socket is closed."""
 
 
 @dataclass(frozen=True, slots=True)

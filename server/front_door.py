@@ -229,6 +229,7 @@ class FrontDoor:
     async def stream(self, admitted: Admitted, context: Context) -> AsyncGenerator[Response | bytes]:
         """Execute any operation and yield its responses: one, or those of a subscription, as JSON text, until it ends."""
         async with self.answered(admitted, context) as answer:
+            del admitted, context
             if isinstance(answer, Outbox):
                 async for text in answer:
                     yield text

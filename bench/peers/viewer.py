@@ -27,6 +27,7 @@ SOCKET_SETTINGS: Mapping[str, Any] = {
     "http": "httptools",
     "ws": "websockets-sansio",
     "ws_per_message_deflate": False,
+    "ws_ping_interval": None,
 }
 """How EOMS has uvicorn carry sockets; for the peers that it carries, too."""
 

@@ -15,6 +15,7 @@ from server.asking import Asked
 from server.direct_sending import DirectSocketProtocol
 from server.serve import uvicorn_config
 from server.settings import Settings
+from server.websocket_connection import Connection
 from subscriptions.outbox import Message
 from tests.protocol.socket_world import SECRET, ask, hear, say, served
 
@@ -55,16 +56,24 @@ async def test_what_an_outbox_gives_comes_once_and_in_order_to_a_client_that_rea
         assert await hear(client) == {"id": "1", "type": "complete"}
 
 
-async def test_nothing_of_a_completed_subscription_is_sent_at_once_or_later() -> None:
+async def test_nothing_of_a_completed_subscription_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     async with served() as server, server.signed_in() as client:
         outbox = server.gate.outbox
+        clean_up = Connection[str].cleanup_operation
+
+        async def news_meanwhile(self: Connection[str], operation_id: str) -> None:
+            await clean_up(self, operation_id)
+            # The operation's task is cancelled, and has had no turn yet.
+            outbox.put(Message(2, None, b'{"data":2}'))
+
+        monkeypatch.setattr(Connection, "cleanup_operation", news_meanwhile)
         await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "outbox"}})
         outbox.put(Message(1, None, b'{"data":1}'))
         assert (await hear(client))["payload"] == {"data": 1}
         await say(client, {"id": "1", "type": "complete"})
         await say(client, {"type": "ping"})
         assert await hear(client) == {"type": "pong"}
-        outbox.put(Message(2, None, b'{"data":2}'))
+        outbox.put(Message(3, None, b'{"data":3}'))
         await say(client, {"type": "ping"})
         assert await hear(client) == {"type": "pong"}
 
