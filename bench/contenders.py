@@ -99,6 +99,18 @@ def eoms(
         yield Contender(EOMS_NAME, url, child, bearer(database, MANAGER), {}, checks_token=True)
 
 
+def peer_variables(database: Seeded, manager: UUID, port: int) -> dict[str, str]:
+    """Return what every peer is told when it starts (`bench.peers.viewer`): where the database is, and whom it answers."""
+    return {
+        **database.libpq,
+        "BENCH_PORT": str(port),
+        "BENCH_POOL_SIZE": str(POOL_SIZE),
+        "BENCH_SECRET": database.secret,
+        "BENCH_USER_ID": str(manager),
+        "NODE_ENV": "production",
+    }
+
+
 @contextmanager
 def peer(name: str, database: Seeded, rows: Rows, logs: Path) -> Generator[Contender]:
     """A peer on that database; asks as the manager."""
@@ -110,15 +122,7 @@ def peer(name: str, database: Seeded, rows: Rows, logs: Path) -> Generator[Conte
     }[name]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    variables = {
-        **database.libpq,
-        "BENCH_PORT": str(port),
-        "BENCH_POOL_SIZE": str(POOL_SIZE),
-        "BENCH_SECRET": database.secret,
-        "BENCH_USER_ID": str(rows.manager),
-        "NODE_ENV": "production",
-        "GRAPHILE_ENV": "production",
-    }
+    variables = {**peer_variables(database, rows.manager, port), "GRAPHILE_ENV": "production"}
     with running(name.replace(" ", "-"), command, variables, f"{url}/", logs) as child:
         yield Contender(
             name,

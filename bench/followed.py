@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from bench.commits import Told
-from bench.contenders import EOMS_NAME, MERCURIUS, POOL_SIZE, TEXTBOOK, bearer, eoms
+from bench.contenders import EOMS_NAME, MERCURIUS, TEXTBOOK, bearer, eoms, peer_variables
 from bench.documents import document
 from bench.following import CLOSED, audience
 from bench.node import node
@@ -118,15 +118,7 @@ def _subscribing(url: str, name: str, project: UUID) -> dict[str, Any]:
 def _peer(name: str, database: Seeded, manager: UUID, logs: Path) -> Generator[tuple[Child, str]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    variables = {
-        **database.libpq,
-        "BENCH_PORT": str(port),
-        "BENCH_POOL_SIZE": str(POOL_SIZE),
-        "BENCH_SECRET": database.secret,
-        "BENCH_USER_ID": str(manager),
-        "BENCH_REDIS_URL": database.redis_url,
-        "NODE_ENV": "production",
-    }
+    variables = {**peer_variables(database, manager, port), "BENCH_REDIS_URL": database.redis_url}
     program, *words = _STARTS[name][1]
     command = [str(node()) if program == "node" else program, *words]
     with running(f"live-{name.replace(' ', '-')}", command, variables, f"{url}/", logs) as child:

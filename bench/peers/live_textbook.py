@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ import uvicorn
 from broadcaster import Broadcast
 from broadcaster._backends.redis import RedisBackend
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from strawberry.asgi import GraphQL
@@ -29,11 +30,11 @@ from strawberry.dataloader import DataLoader
 from strawberry.exceptions import ConnectionRejectionError
 
 from bench.commits import CHANNEL
+from bench.peers.textbook_rows import Sessions, managed, opened
 from bench.peers.viewer import SOCKET_SETTINGS, Environment, GrantsCache, user_of
-from db.tables import MembershipRow, OrderRow
+from db.tables import OrderRow
 from domain.order import OrderPriority, OrderState
 
-Sessions = async_sessionmaker[AsyncSession]
 strawberry.enum(OrderPriority)
 strawberry.enum(OrderState)
 
@@ -140,7 +141,7 @@ class Endpoint(GraphQL[Context, None]):
         self._broadcast = broadcast
         self._sessions = sessions
         self._secret = secret
-        self._grants = GrantsCache(self._managed)
+        self._grants = GrantsCache(partial(managed, sessions))
         # An order changes, so what was read is not kept; who asks in the same turn of the loop shares one statement.
         self._orders = DataLoader[UUID, OrderRow | None](load_fn=self._read, cache=False)
 
@@ -164,23 +165,11 @@ class Endpoint(GraphQL[Context, None]):
             found = {row.id: row for row in rows}
         return [found.get(key) for key in keys]
 
-    async def _managed(self, user_id: UUID) -> Sequence[UUID]:
-        held = select(MembershipRow.project_id).where(
-            MembershipRow.user_id == user_id,
-            MembershipRow.role == "project_manager",
-            MembershipRow.project_id.is_not(None),
-        )
-        async with self._sessions() as session:
-            return [project for project in await session.scalars(held) if project is not None]
-
 
 def main() -> None:
     """Serve until SIGTERM."""
     environment = Environment.of(os.environ)
-    # libpq's variables say where: asyncpg reads them too.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", pool_size=environment.pool_size, max_overflow=0, pool_use_lifo=True
-    )
+    engine = opened(environment.pool_size)
     broadcast = Broadcast(backend=Backend(os.environ["BENCH_REDIS_URL"]))
     endpoint = Endpoint(
         strawberry.Schema(Query, subscription=Subscription),

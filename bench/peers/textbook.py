@@ -13,13 +13,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import strawberry
 import uvicorn
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import async_sessionmaker
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
@@ -27,11 +28,11 @@ from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 
+from bench.peers.textbook_rows import Sessions, managed, opened
 from bench.peers.viewer import Environment, GrantsCache, user_of
-from db.tables import MembershipRow, OrderLineRow, OrderRow, OrganizationRow, ProjectRow
+from db.tables import OrderLineRow, OrderRow, OrganizationRow, ProjectRow
 from domain.order import OrderPriority, OrderState
 
-Sessions = async_sessionmaker[AsyncSession]
 strawberry.enum(OrderPriority)
 strawberry.enum(OrderState)
 
@@ -185,7 +186,7 @@ class Endpoint(GraphQL[Context, None]):
         super().__init__(schema, graphql_ide=None)
         self._sessions = sessions
         self._secret = secret
-        self._grants = GrantsCache(self._managed)
+        self._grants = GrantsCache(partial(managed, sessions))
 
     # Any: the two are Strawberry's Starlette request or WebSocket, and its response.
     async def get_context(self, request: Any, response: Any) -> Context:
@@ -194,23 +195,11 @@ class Endpoint(GraphQL[Context, None]):
         user_id = user_of(request.headers.get("authorization"), self._secret)
         return Context(self._sessions, await self._grants.projects(user_id))
 
-    async def _managed(self, user_id: UUID) -> Sequence[UUID]:
-        held = select(MembershipRow.project_id).where(
-            MembershipRow.user_id == user_id,
-            MembershipRow.role == "project_manager",
-            MembershipRow.project_id.is_not(None),
-        )
-        async with self._sessions() as session:
-            return [project for project in await session.scalars(held) if project is not None]
-
 
 def main() -> None:
     """Serve until SIGTERM."""
     environment = Environment.of(os.environ)
-    # libpq's variables say where: asyncpg reads them too.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", pool_size=environment.pool_size, max_overflow=0, pool_use_lifo=True
-    )
+    engine = opened(environment.pool_size)
     schema = strawberry.Schema(Query, extensions=[ParserCache, ValidationCache])
     endpoint = Endpoint(schema, async_sessionmaker(engine, expire_on_commit=False), environment.secret)
 
