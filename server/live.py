@@ -53,7 +53,7 @@ class Gate(SocketGate[Claims]):
             yield {"errors": refusal.errors}
             return
         async with self._front_door.answered(admitted, context) as answer:
-            # Kept neither, as by the front door.
+            # A subscription lasts for hours, and thousands of them need nothing of their requests any more.
             del admitted, context, facts, operation
             yield answer
 

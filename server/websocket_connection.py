@@ -82,6 +82,16 @@ class _Running(Operation[None, None]):
         if not self.completed:
             await self._wire.send_text(self._next_start + payload + b"}")
 
+    async def send_operation_message(self, message: Message) -> None:
+        """Say that it has ended, however long that takes; until it is said, it counts and its id is taken."""
+        text = orjson.dumps(message)
+        if self.completed:
+            return
+        if not self._wire.send_now(text):
+            await self._wire.send_text(text)
+        self.completed = True
+        self.handler.forget_id(self.id)
+
 
 class Connection(BaseGraphQLTransportWSHandler[None, None], Generic[Holder]):
     """One accepted socket."""

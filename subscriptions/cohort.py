@@ -27,7 +27,7 @@ from subscriptions.entries import FeedEntry
 from subscriptions.outbox import Message, Outbox
 from subscriptions.past import entries_after
 
-_MEMBERS_AT_ONCE = 200
+_PUT_AT_ONCE = 200
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 2.0
 
@@ -171,22 +171,30 @@ class Cohort:
             return [*await self._read(entries[:half]), *await self._read(entries[half:])]
 
     async def _vouch(self, members: Sequence[Member]) -> None:
-        """End the members whose rights are others now; nothing is known while nobody hears of changes."""
+        """End the members whose rights are others now or can't be looked up.
+
+        Nothing is known while nobody hears of changes.
+        """
         for member in members:
             if self._grants.is_listening and member.vouched_at == self._grants.generation:
                 continue
             generation = self._grants.generation
-            if await _until_done(lambda member=member: self._is_as_he_was(member)):
-                member.vouched_at = generation
-            else:
+            try:
+                await _until_done(lambda member=member: self._check(member))
+            except Exception as error:  # noqa: BLE001  # told to him alone, by its code or masked
                 self.members.pop(member, None)
-                member.outbox.end(Unauthenticated("Your rights have changed."))
+                member.outbox.end(error)
+            else:
+                member.vouched_at = generation
 
-    async def _is_as_he_was(self, member: Member) -> bool:
+    async def _check(self, member: Member) -> None:
+        """Raise `Unauthenticated` where a member's rights are others now, `Unavailable` where nobody knows."""
         try:
-            return await self._grants.viewer(member.claims) == member.viewer
+            viewer = await self._grants.viewer(member.claims)
         except Unauthenticated:
-            return False
+            viewer = None
+        if viewer != member.viewer:
+            raise Unauthenticated("Your rights have changed.")
 
 
 async def _until_done(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -204,10 +212,13 @@ async def _until_done(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
 
 
 async def _deliver(messages: Sequence[Message], members: Sequence[Member]) -> None:
-    for at in range(0, len(members) if messages else 0, _MEMBERS_AT_ONCE):
-        for member in members[at : at + _MEMBERS_AT_ONCE]:
-            for message in messages:
-                if message.position > member.position:
-                    member.outbox.put(message)
-        # What was put is sent meanwhile, and requests have their turn.
-        await asyncio.sleep(0)
+    put = 0
+    for member in members if messages else ():
+        for message in messages:
+            if message.position > member.position:
+                member.outbox.put(message)
+        put += len(messages)
+        if put >= _PUT_AT_ONCE:
+            put = 0
+            # Requests have their turn.
+            await asyncio.sleep(0)

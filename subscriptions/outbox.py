@@ -62,8 +62,13 @@ class Outbox(AsyncIterator[bytes]):
         """Add a message behind those that wait; after the end nothing is added."""
         if self._end is not None:
             return
-        if self._now is not None and self._now(message.text):
-            return
+        if self._now is not None:
+            try:
+                if self._now(message.text):
+                    return
+            except Exception as error:  # noqa: BLE001  # it is his alone; the others are told
+                self.end(error)
+                return
         self._waiting.append((message, 0))
         if len(self._waiting) > self._room:
             self._thin_out()

@@ -11,8 +11,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from domain.errors import TIMEOUT, Unavailable
 from loaders.places import cursor_of
 from server.settings import Settings
+from subscriptions.cohort import Cohort, Member
 from tests.api import Api
 from tests.integration.follower import SECONDS, Heard, following
 from tests.integration.order_world import done, draft, organization, project
@@ -273,3 +275,32 @@ async def test_who_is_stopped_twice_while_he_catches_up_is_not_left_in_the_books
                 await asyncio.sleep(0)
             await asyncio.wait([heard.task])
     assert (gate.listener_count, gate.cohort_count) == before
+
+
+@pytest.mark.parametrize("error", [Unavailable(code=TIMEOUT), ValueError("no")])
+async def test_one_whose_rights_can_not_be_looked_up_costs_those_who_hear_with_him_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    order = await new_order(api)
+    look_up = Cohort._check  # pyright: ignore[reportPrivateUsage]
+    unlucky: list[Member] = []
+
+    async def failing(self: Cohort, member: Member) -> None:
+        unlucky.append(member)
+        if member is unlucky[0]:
+            raise error
+        await look_up(self, member)
+
+    async with (
+        following(api, "pm", orderIds=[order["id"]]) as first,
+        following(api, "pm", orderIds=[order["id"]]) as second,
+    ):
+        assert api.app.state.gate.cohort_count == 1
+        monkeypatch.setattr(Cohort, "_check", failing)
+        await renamed(api, order["id"], "heard by one of them")
+        await second.count(1)
+        await settled(api, second)
+    assert types(second.news) == ["OrderUpdated"]
+    assert first.task is not None
+    assert not first.answers
+    assert first.task.exception() is error

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,6 +35,8 @@ from subscriptions.outbox import FellBehind, Outbox, OutboxLimits
 PROTOCOL = Subprotocol("graphql-transport-ws")
 WAIT_SECONDS = 5
 SECRET = "what nobody may read"
+NOISE = token_hex(50_000)
+"""What can't be compressed to nearly nothing."""
 
 Message = dict[str, Any]
 
@@ -120,7 +123,7 @@ class Gate:
             self.running += 1
             try:
                 while True:
-                    yield orjson.dumps({"data": "." * 100_000})
+                    yield orjson.dumps({"data": NOISE})
             finally:
                 self.running -= 1
         if operation.asked.document_id == "mistake":

@@ -11,11 +11,13 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from server.http_protocol import BODY_IS_HERE, BoundedHeadProtocol
 from server.requests import BodyLimits, HttpFailure, bounded_body
+
+MUCH = 20_000_000
 
 
 class Strict(BoundedHeadProtocol):
@@ -23,10 +25,18 @@ class Strict(BoundedHeadProtocol):
 
     head_seconds = 0.5
     head_bytes = 1_000
+    unread_seconds = 0.5
 
 
 async def greet(request: Request) -> Response:
     return PlainTextResponse(f"hello {len(await request.body())}")
+
+
+async def tell(request: Request) -> Response:
+    """Tell more than the buffers of a connection hold, in one piece or in many."""
+    if request.query_params.get("at") == "once":
+        return Response(bytes(MUCH))
+    return StreamingResponse(bytes(MUCH // 1_000) for _ in range(1_000))
 
 
 async def read(request: Request) -> Response:
@@ -42,7 +52,11 @@ async def read(request: Request) -> Response:
 @asynccontextmanager
 async def connected() -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     app = Starlette(
-        routes=[Route("/", greet, methods=["GET", "POST"]), Route("/read", read, methods=["POST"])]
+        routes=[
+            Route("/", greet, methods=["GET", "POST"]),
+            Route("/read", read, methods=["POST"]),
+            Route("/tell", tell),
+        ]
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, http=Strict, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve())
@@ -193,3 +207,24 @@ async def test_each_request_on_a_connection_has_a_body_of_its_own() -> None:
         await reader.readuntil(b"True 0123456789")
         writer.write(b"fghij")
         await reader.readuntil(b" abcdefghij")
+
+
+@pytest.mark.parametrize("how", [b"?at=once", b""])
+@pytest.mark.parametrize("head", [b"Host: a", b"Host: a\r\nConnection: close"])
+async def test_who_reads_nothing_of_an_answer_is_given_up(how: bytes, head: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /tell" + how + b" HTTP/1.1\r\n" + head + b"\r\n\r\n")
+        # The client's own buffers are full soon, and nobody empties them.
+        await asyncio.sleep(2)
+        with suppress(ConnectionError):
+            assert len(await reader.read()) < MUCH
+
+
+@pytest.mark.parametrize("how", [b"?at=once", b""])
+async def test_who_reads_slowly_gets_all_of_an_answer(how: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /tell" + how + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            await reader.readexactly(MUCH // 20)
+        assert len(await reader.read()) >= MUCH // 2

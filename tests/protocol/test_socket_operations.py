@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import orjson
 import pytest
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import ClientConnection
 
 from server.asking import Asked
 from server.direct_sending import DirectSocketProtocol
@@ -17,7 +21,7 @@ from server.serve import uvicorn_config
 from server.settings import Settings
 from server.websocket_connection import Connection
 from subscriptions.outbox import Message
-from tests.protocol.socket_world import SECRET, ask, hear, say, served
+from tests.protocol.socket_world import SECRET, Served, ask, hear, say, served, until
 
 
 async def test_a_query_is_answered_by_next_and_complete() -> None:
@@ -162,6 +166,50 @@ async def test_more_operations_than_allowed_are_refused_one_by_one() -> None:
         await say(client, {"id": "1", "type": "complete"})
         await ask(client, "3", "{ hello }")
         assert (await hear(client))["payload"] == {"data": {"hello": "你好"}}
+
+
+@asynccontextmanager
+async def unread() -> AsyncGenerator[tuple[Served, ClientConnection]]:
+    """A socket on which nothing more can be sent until its client reads; what fills it is the operation "flood"."""
+    async with served() as server, server.signed_in() as client:
+        await say(client, {"id": "flood", "type": "subscribe", "payload": {"documentId": "flood"}})
+        (connection,) = server.connections
+        await until(lambda: not connection.writable.is_set())
+        # It goes on filling as long as the system takes something from it.
+        await asyncio.sleep(0.2)
+        assert not connection.writable.is_set()
+        yield server, client
+        # It would wait for the other end's farewell behind all that it hasn't read.
+        client.transport.abort()
+
+
+async def hear_without_flood(client: ClientConnection) -> dict[str, Any]:
+    while (message := await hear(client)).get("id") == "flood":
+        pass
+    return message
+
+
+async def test_operation_counts_until_its_end_is_told() -> None:
+    async with unread() as (_, client):
+        for message_id in ("1", "2", "3"):
+            await say(client, {"id": message_id, "type": "subscribe", "payload": {"documentId": "denied"}})
+            # The earlier ones have nothing more to do than to say that they are refused.
+            await asyncio.sleep(0.1)
+        errors = [await hear_without_flood(client) for _ in range(3)]
+    codes = {each["id"]: each["payload"][0]["extensions"]["code"] for each in errors}
+    assert codes == {"1": "FORBIDDEN", "2": "FORBIDDEN", "3": "TOO_MANY_OPERATIONS"}
+
+
+async def test_end_of_an_operation_is_not_told_of_the_next_one_with_its_id() -> None:
+    async with unread() as (server, client):
+        await say(client, {"id": "1", "type": "subscribe", "payload": {"documentId": "denied"}})
+        await until(lambda: len(server.gate.operations) == 2)
+        await asyncio.sleep(0.1)
+        await say(client, {"id": "1", "type": "complete"})
+        await ask(client, "1", "{ hello }")
+        await asyncio.sleep(0.1)
+        assert (await hear_without_flood(client))["payload"] == {"data": {"hello": "你好"}}
+        assert await hear_without_flood(client) == {"id": "1", "type": "complete"}
 
 
 async def test_messages_are_sent_at_once_where_the_server_serves(

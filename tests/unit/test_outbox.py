@@ -135,3 +135,19 @@ def test_nothing_is_lost_that_is_not_counted_and_the_newest_of_each_always_comes
         )
 
     asyncio.run(story())
+
+
+async def test_who_can_not_be_sent_to_costs_whoever_puts_nothing() -> None:
+    outbox = Outbox(OutboxLimits(kept=5, most=5))
+
+    def broken(_text: bytes) -> bool:
+        raise ValueError("over")
+
+    async def soon(_text: bytes) -> None:
+        raise AssertionError("nothing waits")
+
+    pouring = asyncio.ensure_future(outbox.pour(broken, soon))
+    await asyncio.sleep(0)
+    outbox.put(message(1, None))
+    with pytest.raises(ValueError, match="over"):
+        await pouring
