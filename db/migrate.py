@@ -45,10 +45,8 @@ def alembic_config(connection: Connection) -> Config:
 def _migrate(connection: Connection) -> None:
     config = alembic_config(connection)
     newest = ScriptDirectory.from_config(config).get_current_head()
+    # It is held until the connection closes, after the commit: who gets it next finds the schema that is there.
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
-    try:
-        if MigrationContext.configure(connection).get_current_revision() != newest:
-            connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
-            command.upgrade(config, "head")
-    finally:
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+    if MigrationContext.configure(connection).get_current_revision() != newest:
+        connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
+        command.upgrade(config, "head")

@@ -37,7 +37,7 @@ async def test_servers_that_start_together_migrate_once(database_url: str) -> No
     async with engine.begin() as connection:
         await connection.execute(text("DROP SCHEMA public CASCADE"))
         await connection.execute(text("CREATE SCHEMA public"))
-    await asyncio.gather(*(asyncio.to_thread(upgrade, database_url) for _ in range(3)))
+    await asyncio.gather(*(asyncio.to_thread(upgrade, database_url) for _ in range(6)))
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
