@@ -22,7 +22,8 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV ?= uv
-WORKERS ?= auto
+# One more than there are processors: many tests wait for servers.
+WORKERS ?= $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 PLANNER ?= on
 ARGS ?=
 URL ?= http://127.0.0.1:8000

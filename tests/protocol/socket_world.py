@@ -124,6 +124,8 @@ class Gate:
             try:
                 while True:
                     yield orjson.dumps({"data": NOISE})
+                    # Sending to a connection that is gone waits for nothing.
+                    await asyncio.sleep(0)
             finally:
                 self.running -= 1
         if operation.asked.document_id == "mistake":
