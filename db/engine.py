@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
+import orjson
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -60,6 +61,7 @@ def _engine(url: str, limits: PoolLimits, *, read_only: bool) -> AsyncEngine:
         pool_timeout=limits.wait_seconds,
         pool_use_lifo=True,
         execution_options=options,
+        json_deserializer=orjson.loads,
         # Statement parameters hold people's data and must not reach a log through an exception's text.
         hide_parameters=True,
         connect_args={
