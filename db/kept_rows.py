@@ -85,6 +85,11 @@ class KeptTable(Generic[RowT]):
         """Return a row's values by their columns' names."""
         return dict(zip(self._names, self._values(row), strict=True))
 
+    # Any: the values are of whatever types the columns have.
+    def copy(self, row: RowT, **changed: Any) -> RowT:
+        """Return another row of a row's values but those that are given."""
+        return self.made({**self.values(row), **changed})
+
     async def write(self, session: Transaction, statement: Any, rows: Sequence[Values]) -> None:
         """Run a changing statement for each of the rows."""
         if rows:

@@ -24,8 +24,8 @@ from db.tables import (
 )
 from domain.events import Changes, Scalar, Snapshot, difference, scalar
 
-_Value = StrEnum | str | int | bool | Decimal | date | datetime | UUID | None
-Fields = Mapping[str, _Value]
+Value = StrEnum | str | int | bool | Decimal | date | datetime | UUID | None
+Fields = Mapping[str, Value]
 """The state of an aggregate before its values are written as events write them."""
 
 
@@ -33,20 +33,20 @@ def order_snapshot(
     order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
 ) -> Snapshot:
     """Return an order as its events tell it."""
-    return _snapshot(order_fields(order, lines, assignments))
+    return snapshot(order_fields(order, lines, assignments))
 
 
 def changes(before: Fields, after: Fields) -> Changes:
     """Return what changed, sorted by field name. Only that is written as events write it, which takes longer than comparing."""
     news = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    return difference(*(_snapshot({name: each.get(name) for name in news}) for each in (before, after)))
+    return difference(*(snapshot({name: each.get(name) for name in news}) for each in (before, after)))
 
 
 def order_fields(
     order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
 ) -> Fields:
     """Return an order with its lines (`lines.<position>.…`) and assignments (`assignments.<user id>.…`)."""
-    fields: dict[str, _Value] = {
+    fields: dict[str, Value] = {
         "number": order.number,
         "title": order.title,
         "description": order.description,
@@ -71,7 +71,7 @@ def order_fields(
         "editedBy": order.edited_by_id,
     }
     for line in lines:
-        fields |= _under(
+        fields |= under(
             f"lines.{line.position}",
             {
                 "item": line.item,
@@ -85,7 +85,7 @@ def order_fields(
             },
         )
     for assignment in assignments:
-        fields |= _under(
+        fields |= under(
             f"assignments.{assignment.user_id}",
             {"task": assignment.task, "assignedAt": assignment.assigned_at},
         )
@@ -94,7 +94,7 @@ def order_fields(
 
 def user_snapshot(user: UserRow, memberships: Iterable[MembershipRow]) -> Snapshot:
     """Return a user with the roles he holds (`roles.<role>.<project id or global>`); never the password's hash."""
-    fields: dict[str, _Value] = {
+    fields: dict[str, Value] = {
         "username": user.username,
         "name": user.name,
         "email": user.email,
@@ -104,7 +104,7 @@ def user_snapshot(user: UserRow, memberships: Iterable[MembershipRow]) -> Snapsh
     }
     for membership in memberships:
         fields[f"roles.{membership.role}.{membership.project_id or 'global'}"] = True
-    return _snapshot(fields)
+    return snapshot(fields)
 
 
 def client_snapshot(client: ApiClientRow, secrets: Iterable[ApiClientSecretRow]) -> Snapshot:
@@ -112,11 +112,11 @@ def client_snapshot(client: ApiClientRow, secrets: Iterable[ApiClientSecretRow])
 
     Never a secret or its hash, and not when one was used: that is counted beside the log, not told by it.
     """
-    fields: dict[str, _Value] = {"user": client.user_id, "maySendText": client.may_send_text}
+    fields: dict[str, Value] = {"user": client.user_id, "maySendText": client.may_send_text}
     for scope in client.scopes:
         fields[f"scopes.{scope}"] = True
     for secret in secrets:
-        fields |= _under(
+        fields |= under(
             f"secrets.{secret.id}",
             {
                 "createdAt": secret.created_at,
@@ -124,13 +124,15 @@ def client_snapshot(client: ApiClientRow, secrets: Iterable[ApiClientSecretRow])
                 "revokedAt": secret.revoked_at,
             },
         )
-    return _snapshot(fields)
+    return snapshot(fields)
 
 
-def _under(prefix: str, fields: dict[str, _Value]) -> dict[str, _Value]:
+def under(prefix: str, fields: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the fields of a part, each with the part's name before its own."""
     return {f"{prefix}.{name}": value for name, value in fields.items()}
 
 
-def _snapshot(fields: Fields) -> Snapshot:
+def snapshot(fields: Fields) -> Snapshot:
+    """Return the state of an aggregate as events write it."""
     known: dict[str, Scalar] = {name: scalar(value) for name, value in fields.items() if value is not None}
     return known

@@ -26,12 +26,16 @@ PERCENT_PLACES = 2
 AMOUNT_LIMIT = Decimal(10) ** 15
 """Exclusive bound of one amount, in units of the currency."""
 
+FACTOR_PLACES = 12
+DAYS_LIMIT = 10_000
+POSITION_LIMIT = 1_000_000
 QUANTITY_LIMIT = Decimal(10) ** 12
 """Exclusive bound of quantities and unit prices."""
 
 # Control characters but tab, line feed and carriage return; lone surrogates; and the marks that turn the direction
 # of writing, with which a title can pretend to be another.
 _UNWELCOME = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _LINE_BREAK = re.compile(r"[\t\r\n\u2028\u2029]")
 
 
@@ -77,6 +81,50 @@ def done_quantity(value: Decimal, path: tuple[str, ...]) -> Decimal:
 def unit_price(value: Decimal, path: tuple[str, ...]) -> Decimal:
     """Return a price per unit, zero or more, with at most 4 places, in the project's currency."""
     return _bounded(value, UNIT_PRICE_PLACES, QUANTITY_LIMIT, path, zero=True)
+
+
+def factor(value: Decimal, path: tuple[str, ...]) -> Decimal:
+    """Return how many of one thing another one is: above zero, with at most 12 places."""
+    return _bounded(value, FACTOR_PLACES, QUANTITY_LIMIT, path, zero=False)
+
+
+def scrap_percent(value: Decimal, path: tuple[str, ...]) -> Decimal:
+    """Return a share that is lost: zero or more, less than 100 percent, with at most 2 places."""
+    return _bounded(value, PERCENT_PLACES, Decimal(100), path, zero=True)
+
+
+def position(value: int, path: tuple[str, ...]) -> int:
+    """Return a place on paper, from 1."""
+    if not 1 <= value <= POSITION_LIMIT:
+        raise InvalidInput("OUT_OF_RANGE", f"A position is from 1 to {POSITION_LIMIT}.", path)
+    return value
+
+
+def days(value: int, path: tuple[str, ...]) -> int:
+    """Return a number of days, zero or more."""
+    if not 0 <= value < DAYS_LIMIT:
+        raise InvalidInput(
+            "OUT_OF_RANGE", f"A number of days is at least 0 and less than {DAYS_LIMIT}.", path
+        )
+    return value
+
+
+def currency(code: str, path: tuple[str, ...]) -> str:
+    """Return a currency's code, three capital letters as in ISO 4217."""
+    if not _CURRENCY.fullmatch(code):
+        raise InvalidInput("OUT_OF_RANGE", "A currency is three capital letters, such as CNY.", path)
+    return code
+
+
+def note(text: str | None) -> str | None:
+    """Return why something is done, null where nobody said."""
+    return text and paragraph(text, NOTE_LENGTH, ("note",))
+
+
+def window(since: date | None, until: date | None, path: tuple[str, ...]) -> None:
+    """Raise where nothing is left between the first day and the first day that is none any more."""
+    if since is not None and until is not None and until <= since:
+        raise InvalidInput("DATES_OUT_OF_ORDER", "It would hold on no day.", path)
 
 
 def amount(value: Decimal | None, path: tuple[str, ...]) -> Decimal | None:

@@ -66,6 +66,10 @@ class Policy:
         """Return the predicate of the rows on which the viewer may do `deed`."""
         return predicate(self.scopes(thing, deed), row)
 
+    def may_anywhere(self, thing: str, deed: str) -> bool:
+        """Return whether the viewer may do `deed` on all that there is of a thing, and so also make it."""
+        return ANYWHERE in self.scopes(thing, deed)
+
     def events_that_end(self, thing: str, row: type[Keyed], deed: str) -> Predicate:
         """Return the predicate of the events that took their aggregate out of what the viewer may do `deed` on, as he is now."""
         return held_before(self.scopes(thing, deed), row)

@@ -8,6 +8,7 @@ from enum import Enum
 import strawberry
 from strawberry.types.enum import has_enum_definition
 
+from domain.bom import ItemKind, RevisionState, ScrapRule
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
@@ -16,7 +17,9 @@ from loaders.totals import OrderGrouping
 from policies.roles import Role
 
 __all__ = [
+    "BomRevisionState",
     "CostType",
+    "ItemKind",
     "NotificationKind",
     "OrderGrouping",
     "OrderKind",
@@ -25,8 +28,11 @@ __all__ = [
     "OrderState",
     "OrganizationKind",
     "Role",
+    "ScrapRule",
     "SortDirection",
 ]
+
+BomRevisionState = RevisionState
 
 
 class SortDirection(Enum):
@@ -36,9 +42,11 @@ class SortDirection(Enum):
     DESC = "desc"
 
 
-def _described(enum: type[Enum], description: str, values: Mapping[str, str]) -> None:
+def _described(
+    enum: type[Enum], description: str, values: Mapping[str, str], *, name: str | None = None
+) -> None:
     """Make a Python enum one of the API; every value has a description."""
-    made = strawberry.enum(enum, description=description)
+    made = strawberry.enum(enum, name=name, description=description)
     assert has_enum_definition(made), "Strawberry leaves its definition on the enum"
     for value in made.__strawberry_definition__.values:
         value.description = values[value.name]
@@ -129,6 +137,36 @@ _described(
         "ACTION_REQUIRED": "He is one of those who can take it on from where it stands 待办.",
         "REFUSED": "What he submitted or edited last was rejected 被驳回.",
         "OVERDUE": "It is past its due date, and he is one of those who can complete it 逾期.",
+    },
+)
+_described(
+    ItemKind,
+    "What an item is to the company 物料类型.",
+    {
+        "MATERIAL": "Bought and worked on 原材料.",
+        "PART": "A part, bought or made 零件.",
+        "ASSEMBLY": "Made of others 组件.",
+        "PHANTOM": "Stands for its parts and is never stocked 虚拟件.",
+        "SERVICE": "Done by somebody 服务.",
+    },
+)
+_described(
+    RevisionState,
+    "Where a revision of a BOM stands.",
+    {
+        "DRAFT": "Being written 草稿.",
+        "RELEASED": "In force 已发布.",
+        "SUPERSEDED": "Replaced by a later revision 已被替代.",
+        "OBSOLETE": "Not to be used any more 作废.",
+    },
+    name="BomRevisionState",
+)
+_described(
+    ScrapRule,
+    "How scrap 损耗 makes a quantity larger.",
+    {
+        "ADD": "It is added: quantity × (1 + scrap).",
+        "YIELD": "It is lost of what is taken: quantity ÷ (1 - scrap).",
     },
 )
 _described(

@@ -25,7 +25,7 @@ _VERSION = "The version that was read; if the order has moved on since, the answ
 _NOTE = "Why, at most 2,000 characters; kept in the event."
 
 
-def _maybe(value: Any) -> Any:
+def maybe(value: Any) -> Any:
     """Return a value that may be absent as the domain says it: null and not given differ."""
     return UNSET if value is strawberry.UNSET else value
 
@@ -60,7 +60,7 @@ class OrderLineInput:
             description=self.description,
             quantity=self.quantity,
             uom=self.uom,
-            unit_price=_maybe(self.unit_price),
+            unit_price=maybe(self.unit_price),
         )
 
 
@@ -108,16 +108,16 @@ class OrderFieldsInput:
         lines, title = given(self.lines), given(self.title)
         return OrderDraft(
             title=UNSET if title is None else title,
-            description=_maybe(self.description),
+            description=maybe(self.description),
             kind=given(self.kind) or UNSET,
             priority=given(self.priority) or UNSET,
             customer_id=_maybe_key(self.customer_id, "Organization"),
             contractor_id=_maybe_key(self.contractor_id, "Organization"),
             wbs_node_id=_maybe_key(self.wbs_node_id, "WbsNode"),
             cost_code_id=_maybe_key(self.cost_code_id, "CostCode"),
-            planned_start=_maybe(self.planned_start),
-            planned_end=_maybe(self.planned_end),
-            due_on=_maybe(self.due_on),
+            planned_start=maybe(self.planned_start),
+            planned_end=maybe(self.planned_end),
+            due_on=maybe(self.due_on),
             lines=UNSET if lines is None else tuple(line.draft() for line in lines),
         )
 

@@ -18,19 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import NullPool
 
-from db.snapshots import client_snapshot, order_snapshot, user_snapshot
-from db.tables import (
-    ApiClientRow,
-    ApiClientSecretRow,
-    AssignmentRow,
-    EventRow,
-    Keyed,
-    MembershipRow,
-    OrderLineRow,
-    OrderRow,
-    UserRow,
-)
+from db.tables import EventRow, Keyed
 from domain.events import FIRST_HASH, EventBody, Snapshot, chained_hash, difference, fold
+from server.verify_aggregates import AGGREGATES, Aggregate
 from server.verify_places import feed_findings, number_findings
 
 EVENTS_PER_FETCH = 1_000
@@ -73,8 +63,8 @@ class _Told:
 async def verify_events(database_url: str, report: Callable[[str], None]) -> VerifyResult:
     """Check the whole database at `postgresql+asyncpg://…`; `report` is told of each part before it begins.
 
-    Checked are versions and hashes of every chain, the rows of orders, users and API clients against the fold of
-    their events, the places of events in feed and outbox, and the order numbers.
+    Checked are versions and hashes of every chain, the rows of `AGGREGATES` against the fold of their events, the places of
+    events in feed and outbox, and the order numbers.
     """
     engine = create_async_engine(database_url, poolclass=NullPool, isolation_level="REPEATABLE READ")
     try:
@@ -119,61 +109,27 @@ class _AggregateChecks:
                 told.clear()
         for aggregate_type, told in pending.items():
             await self._compare(aggregate_type, told)
-        await self._find_untold(OrderRow, "Order")
-        await self._find_untold(UserRow, "User")
-        await self._find_untold(ApiClientRow, "ApiClient")
+        for each in AGGREGATES.values():
+            await self._find_untold(each)
 
     async def _compare(self, aggregate_type: str, told: Sequence[_Told]) -> None:
-        # Other aggregates keep nothing but their events.
-        if aggregate_type == "Order":
-            await self._compare_orders(told)
-        elif aggregate_type == "User":
-            await self._compare_users(told)
-        elif aggregate_type == "ApiClient":
-            await self._compare_clients(told)
-
-    async def _compare_orders(self, told: Sequence[_Told]) -> None:
+        aggregate = AGGREGATES.get(aggregate_type)
+        # Others keep nothing but their events.
+        if aggregate is None:
+            return
         ids = [one.aggregate_id for one in told]
-        orders = await self._rows(OrderRow, OrderRow.id, ids)
-        lines = await self._rows(OrderLineRow, OrderLineRow.order_id, ids)
-        assignments = await self._rows(AssignmentRow, AssignmentRow.order_id, ids)
+        rows = await self._rows(aggregate.row, aggregate.row.id, ids)
+        parts = [await self._rows(row, key, ids) for row, key in aggregate.parts]
         for one in told:
             key = one.aggregate_id
-            if not orders[key]:
-                self.findings.append(f"Order {key} has events but no row.")
+            if not rows[key]:
+                self.findings.append(f"{aggregate_type} {key} has events but no row.")
                 continue
-            order = orders[key][0]
-            names = one.differences(order_snapshot(order, lines[key], assignments[key]), order.version)
-            names += ["createdAt"] if order.created_at != one.created_at else []
-            names += ["updatedAt"] if order.updated_at != one.updated_at else []
-            self._note_differences(f"Order {order.number}", names)
-
-    async def _compare_users(self, told: Sequence[_Told]) -> None:
-        ids = [one.aggregate_id for one in told]
-        users = await self._rows(UserRow, UserRow.id, ids)
-        memberships = await self._rows(MembershipRow, MembershipRow.user_id, ids)
-        for one in told:
-            key = one.aggregate_id
-            if not users[key]:
-                self.findings.append(f"User {key} has events but no row.")
-                continue
-            user = users[key][0]
-            names = one.differences(user_snapshot(user, memberships[key]), user.version)
-            self._note_differences(f"User {user.username}", names)
-
-    async def _compare_clients(self, told: Sequence[_Told]) -> None:
-        ids = [one.aggregate_id for one in told]
-        clients = await self._rows(ApiClientRow, ApiClientRow.id, ids)
-        secrets = await self._rows(ApiClientSecretRow, ApiClientSecretRow.client_id, ids)
-        for one in told:
-            key = one.aggregate_id
-            if not clients[key]:
-                self.findings.append(f"ApiClient {key} has events but no row.")
-                continue
-            client = clients[key][0]
-            names = one.differences(client_snapshot(client, secrets[key]), client.version)
-            names += ["createdAt"] if client.created_at != one.created_at else []
-            self._note_differences(f"ApiClient {key}", names)
+            row = rows[key][0]
+            state = aggregate.snapshot(row, *(part[key] for part in parts))
+            names = one.differences(state, aggregate.version(row))
+            names += aggregate.wrong_moments(row, one.created_at, one.updated_at)
+            self._note_differences(f"{aggregate_type} {aggregate.name(row)}", names)
 
     def _note_differences(self, subject: str, names: Sequence[str]) -> None:
         if names:
@@ -189,10 +145,11 @@ class _AggregateChecks:
                 grouped[getattr(found, key.key)].append(found)
         return grouped
 
-    async def _find_untold(self, row: type[Keyed], aggregate_type: str) -> None:
+    async def _find_untold(self, aggregate: Aggregate) -> None:
+        row = aggregate.row
         has_events = select(EventRow.id).where(EventRow.aggregate_id == row.id).exists()
         untold = await self._connection.scalars(select(row.id).where(~has_events).order_by(row.id))
-        self.findings += [f"{aggregate_type} {key} has a row but no events." for key in untold]
+        self.findings += [f"{aggregate.type} {key} has a row but no events." for key in untold]
 
 
 async def _chains(connection: AsyncConnection) -> AsyncIterator[list[RowMapping]]:

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from db.bom_tables import UnitRow
 from db.migrate import upgrade
-from db.tables import Row
 from tests.api import Api
 
 
@@ -22,7 +22,7 @@ def differences(connection: Connection) -> list[Any]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "compare_server_default": True}
     )
-    return compare_metadata(context, Row.metadata)
+    return compare_metadata(context, UnitRow.metadata)
 
 
 async def test_migrated_database_has_exactly_the_tables_of_the_code(database_url: str) -> None:

@@ -1,0 +1,99 @@
+"""How does a draft come into force? With all that it is made of, and in place of the revision before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, exists, or_, select
+
+from commands.boms.revision import Revision, RevisionCommand, demand_draft, leave, lock_bom, lock_revision
+from commands.execution import Workbench
+from db.bom_tables import BomLineRow, BomRevisionRow, ItemRow
+from domain import values
+from domain.bom import ItemKind, RevisionState, Window
+from domain.errors import InvalidInput
+
+_NAMED = 10
+"""How many items without a released BOM are named."""
+
+_ITEM, _LINE = cast("Table", ItemRow.__table__), cast("Table", BomLineRow.__table__)
+_REVISION = cast("Table", BomRevisionRow.__table__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseRevision(RevisionCommand):
+    """Bring a draft into force."""
+
+
+async def release_revision(bench: Workbench, command: ReleaseRevision) -> UUID:
+    """Release a draft from its first day on, today where it has none; return its id."""
+    revision = await lock_revision(bench, command.revision_id, "release", command.expected_version)
+    await release(bench, revision, values.note(command.note))
+    return revision.row.id
+
+
+async def release(bench: Workbench, revision: Revision, note: str | None) -> None:
+    """Release a draft; the revision in force until then is superseded from its first day on.
+
+    Raises `InvalidInput` NOT_A_DRAFT, REQUIRED (no lines), MISSING_CHILD_REVISION (naming the items) and
+    OVERLAPPING_EFFECTIVITY.
+    """
+    demand_draft(revision)
+    if not revision.lines:
+        raise InvalidInput("REQUIRED", "A revision without lines makes nothing of nothing.", ("id",))
+    missing = [row.code for row in await bench.session.execute(_MISSING, {"revision": revision.row.id})]
+    if missing:
+        named = ", ".join(missing[:_NAMED]) + (", …" if len(missing) > _NAMED else "")
+        raise InvalidInput("MISSING_CHILD_REVISION", f"Without a released BOM: {named}.", ("id",))
+    await lock_bom(bench, revision.row.bom_id)
+    await _supersede(bench, revision)
+    revision.row.state = RevisionState.RELEASED
+    revision.row.released_at = bench.origin.now
+    await leave(bench, revision, "BomRevisionReleased", note)
+
+
+async def _supersede(bench: Workbench, revision: Revision) -> None:
+    """End what is in force on the first day of a revision; raise where more than that overlaps."""
+    in_force = (
+        select(_REVISION.c.id)
+        .where(_REVISION.c.bom_id == revision.row.bom_id, _REVISION.c.state == RevisionState.RELEASED)
+        .order_by(_REVISION.c.number)
+    )
+    ids = [row.id for row in await bench.session.execute(in_force)]
+    if ids and revision.row.valid_from is None:
+        revision.row.valid_from = bench.today
+    window = Window(revision.row.valid_from, revision.row.valid_to)
+    values.window(window.since, window.until, ("validTo",))
+    for each in ids:
+        older = await lock_revision(bench, each, "release", None)
+        held = Window(older.row.valid_from, older.row.valid_to)
+        if not window.overlaps(held):
+            continue
+        since = window.since
+        assert since is not None, "a revision that follows another one has a first day"
+        begins_before = held.since is None or held.since <= since
+        goes_on = window.until is not None and (held.until is None or window.until < held.until)
+        if not begins_before or goes_on:
+            message = (
+                f"Revision {older.row.number} is in force on some of these days, and not only before them."
+            )
+            raise InvalidInput("OVERLAPPING_EFFECTIVITY", message, ("validFrom",))
+        older.row.valid_to = since
+        older.row.state = RevisionState.SUPERSEDED
+        await leave(bench, older, "BomRevisionSuperseded")
+
+
+_RELEASED = exists().where(_REVISION.c.item_id == _ITEM.c.id, _REVISION.c.state == RevisionState.RELEASED)
+_MISSING = (
+    select(_ITEM.c.code)
+    .distinct()
+    .join_from(_LINE, _ITEM, _LINE.c.item_id == _ITEM.c.id)
+    .where(
+        _LINE.c.revision_id == bindparam("revision"),
+        or_(_ITEM.c.kind == ItemKind.ASSEMBLY, _ITEM.c.kind == ItemKind.PHANTOM),
+        ~_RELEASED,
+    )
+    .order_by(_ITEM.c.code)
+)
