@@ -326,3 +326,14 @@ async def test_own_company_may_stand_for_customer_and_contractor(company: Api) -
 async def test_500_lines_are_taken(company: Api) -> None:
     order = await done(company, "buyer", "orderCreate", "amount", **draft(lines=[line("1", "1")] * 500))
     assert order == {"amount": "500.00"}
+
+
+@pytest.mark.parametrize("change", ["SET title = title", "SET title = 'Another'"])
+async def test_proof_that_nothing_changed_sees_a_row_that_was_written_again(
+    company: Api, change: str
+) -> None:
+    order = await new_draft(company)
+    before = await company.order_state()
+    assert await company.order_state() == before
+    await company.rows(f"UPDATE engineering_order {change} WHERE number = '{order['number']}'")
+    assert await company.order_state() != before
