@@ -7,7 +7,7 @@ through: it has its place in the tree, but nobody needs it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from uuid import UUID
@@ -21,7 +21,7 @@ MOST_LEVELS = 50
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """How much is to be made, by the lines of which day, and how far down that is followed."""
+    """How much is to be made, by the lines of which day, and how far down that is followed; at most 50 levels."""
 
     quantity: Fraction
     as_of: date
@@ -62,7 +62,7 @@ class Explosion:
     """Every line on every path, from the top down, and the demand by item, in the order in which it is met."""
 
     lines: tuple[Needed, ...]
-    demand: tuple[Demand, ...] = field(default=())
+    demand: tuple[Demand, ...]
 
 
 def exploded(
@@ -85,10 +85,10 @@ def exploded(
         is_phantom = line.item_id in phantoms
         has_parts = bool(held.get(line.item_id))
         path = (*path, line.position)
+        if has_parts and level == MOST_LEVELS:
+            raise InvalidInput("TOO_DEEP", f"It has more than {MOST_LEVELS} levels.", ("maxLevels",))
         if has_parts and level < question.max_levels:
             waiting += _below(line.item_id, quantity, structures, held, len(lines), level + 1, path)
-        elif has_parts and level == MOST_LEVELS:
-            raise InvalidInput("TOO_DEEP", f"It has more than {MOST_LEVELS} levels.", ("maxLevels",))
         lines.append(Needed(line, parent, level, path, quantity, is_phantom, has_parts))
         if not is_phantom:
             needed = demand.setdefault(line.item_id, Demand(line.item_id, has_parts=has_parts))

@@ -8,12 +8,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, case, column, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 
+from db.bom_tables import BomRevisionRow, ItemRow
 from db.tables import EventRow, Keyed, OrderRow, UserRow
 from domain.events import Changes
 from policies.bindings import AnySelect, catalog
 from policies.compiler import Policy
 
-_AGGREGATES: Mapping[str, type[Keyed]] = {"Order": OrderRow, "User": UserRow}
+_AGGREGATES: Mapping[str, type[Keyed]] = {
+    "Order": OrderRow,
+    "User": UserRow,
+    "Item": ItemRow,
+    "BomRevision": BomRevisionRow,
+}
 _WHOLE = {"User": {"roles.*": "user"}}
 """Keys with open ends, and the thing that guards them: a role that was granted is part of the user."""
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 MODEL_FILE = ROOT / "policy.conf"
 RULES_FILE = Path(__file__).parent / "rules.csv"
 
-WHERES = ("any", "project", "own_org", "assigned", "self")
+WHERES = ("any", "project", "own_org", "assigned", "library", "self")
 DEEDS = frozenset(
     {"read", "create", "update", "export", "subscribe", "approve_above_limit"}
     | {action.value for action in OrderAction}

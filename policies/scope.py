@@ -164,6 +164,9 @@ def _in_projects_of(order: FromClause, scope: Scope) -> Predicate:
     return _in_projects(order.c.project_id, scope)
 
 
+_LIBRARY = ("Item", "BomRevision")
+"""The aggregates that belong to the company and to no project."""
+
 _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
     "project": {
         OrderRow: lambda scope: _in_projects(_ORDER.c.project_id, scope),
@@ -194,6 +197,10 @@ _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {
         ProjectRow: lambda _: _parent("project_id", _PROJECT, _order_assigned),
         WbsNodeRow: lambda _: _parent("wbs_node_id", _WBS_NODE, _order_assigned),
         EventRow: lambda _: _event_of_order(_order_assigned),
+    },
+    "library": {
+        # Not IN, whose values SQLAlchemy writes when a statement is run: those of plans are finished before.
+        EventRow: lambda _: or_(*(_EVENT.c.aggregate_type == each for each in _LIBRARY)),
     },
     "self": {
         UserRow: lambda _: _USER.c.id == _user(),

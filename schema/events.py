@@ -38,7 +38,10 @@ class Event(Node):
     recorded_at: datetime = column(EventRow.recorded_at, "When it was recorded here.")
     actor: User | None = to_one(EventRow.actor_id, "User", "Who did it.")
     aggregate: Node | None = to_any(
-        EventRow.aggregate_type, EventRow.aggregate_id, ("Order", "User"), "To what it happened."
+        EventRow.aggregate_type,
+        EventRow.aggregate_id,
+        ("Order", "User", "Item", "BomRevision"),
+        "To what it happened.",
     )
     version: int = column(EventRow.version, "Version of the object that it led to.")
     changes: list[FieldChange] = computed(CHANGES, "What it changed, each masked like the field itself.")

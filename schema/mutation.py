@@ -17,6 +17,7 @@ from resolvers import notifications, sessions
 from resolvers.context import Info
 from resolvers.mutations import perform
 from resolvers.relations import given
+from schema.bom_mutations import BomMutation
 from schema.errors import user_error
 from schema.inputs import (
     OrderActionInput,
@@ -71,7 +72,7 @@ class NotificationMarkReadInput:
 
 
 @strawberry.type(description="What can be done.")
-class Mutation:
+class Mutation(BomMutation):
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")

@@ -6,6 +6,7 @@ import strawberry
 
 from schema import questions
 from schema.binding import asked
+from schema.boms import BomRevision, Item, Unit
 from schema.events import Event
 from schema.node import Connection, Node
 from schema.notifications import Notification
@@ -38,6 +39,10 @@ class Query:
     cost_codes: Connection[CostCode] = asked(
         questions.cost_codes, "Cost codes 费用科目, by code; `search` looks in code and name."
     )
+    units: Connection[Unit] = asked(questions.units, "Units of measure 计量单位, by code.")
+    items: Connection[Item] = asked(questions.items, "Items 物料, by code; `search` looks in code and name.")
+    item: Item | None = asked(questions.item, "One item, by exactly one of id and code.")
+    bom_revision: BomRevision | None = asked(questions.bom_revision, "One revision of a BOM 物料清单.")
     orders: Connection[Order] = asked(questions.orders, "Orders, newest first where nothing else is said.")
     order: Order | None = asked(questions.order, "One order, by exactly one of id and number.")
     order_statistics: OrderStatistics = asked(

@@ -110,6 +110,34 @@ def cost_codes(
     return ListQuestion(Vocabulary("CostCode", "code", given(search)), paging(first, after, last, before))
 
 
+def units(
+    first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
+) -> ListQuestion:
+    """Ask for units, by code."""
+    return ListQuestion(Vocabulary("Unit", "code"), paging(first, after, last, before))
+
+
+def items(
+    first: First = UNSET,
+    after: After = UNSET,
+    last: Last = UNSET,
+    before: Before = UNSET,
+    search: Search = UNSET,
+) -> ListQuestion:
+    """Ask for items, by code."""
+    return ListQuestion(Vocabulary("Item", "code", given(search)), paging(first, after, last, before))
+
+
+def item(id: OptionalGlobalId = UNSET, code: _Code = UNSET) -> RowQuestion | FieldQuestion:
+    """Ask for one item."""
+    return _one("Item", given(id), "code", given(code))
+
+
+def bom_revision(id: GlobalId) -> RowQuestion:
+    """Ask for one revision of a BOM."""
+    return RowQuestion("BomRevision", parse_key(id, "BomRevision"))
+
+
 def orders(
     first: First = UNSET,
     after: After = UNSET,

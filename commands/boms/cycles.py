@@ -1,7 +1,7 @@
 """Does anything contain itself? Refused when a line is written: at any depth, across revisions, by two writers too.
 
-Whoever writes lines checks them at the end of his transaction under one lock, which he holds until he has committed: of
-two that make a cycle together, the second one sees the first one's line.
+A substitute counts as what it stands in for. Whoever writes lines checks them at the end of his transaction under one
+lock, which he holds until he has committed: of two that make a cycle together, the second one sees the first one's line.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, Uuid, bindparam, func, literal, select
+from sqlalchemy import Select, Table, Uuid, bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from commands.execution import Workbench
-from db.bom_tables import BomLineRow, BomRevisionRow, ItemRow
+from db.bom_tables import BomLineRow, BomRevisionRow, BomSubstituteRow, ItemRow
 from domain.bom import RevisionState
 from domain.errors import InvalidInput
 
@@ -27,6 +27,7 @@ _NAMED = 20
 
 _LINE = cast("Table", BomLineRow.__table__)
 _REVISION = cast("Table", BomRevisionRow.__table__)
+_SUBSTITUTE = cast("Table", BomSubstituteRow.__table__)
 _ITEM = cast("Table", ItemRow.__table__)
 
 
@@ -64,12 +65,17 @@ def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
 
 
 _LOCK = select(func.pg_advisory_xact_lock(literal(_STRUCTURE_LOCK)))
-_EDGES = (
-    select(_REVISION.c.item_id.label("above"), _LINE.c.item_id.label("below"))
-    .join_from(_LINE, _REVISION, _LINE.c.revision_id == _REVISION.c.id)
-    .where(_REVISION.c.state != RevisionState.OBSOLETE)
-    .subquery("edge")
-)
+
+
+def _edges(part: Table) -> Select[UUID, UUID]:
+    return (
+        select(_REVISION.c.item_id.label("above"), part.c.item_id.label("below"))
+        .join_from(part, _REVISION, part.c.revision_id == _REVISION.c.id)
+        .where(_REVISION.c.state != RevisionState.OBSOLETE)
+    )
+
+
+_EDGES = _edges(_LINE).union_all(_edges(_SUBSTITUTE)).subquery("edge")
 _SELF = select(bindparam("item", type_=Uuid()).label("id")).cte("down", recursive=True)
 _DOWN = _SELF.union(select(_EDGES.c.below).join_from(_SELF, _EDGES, _EDGES.c.above == _SELF.c.id))
 _BELOW = (

@@ -23,6 +23,7 @@ from db.bom_tables import (
     BomOperationRow,
     BomRevisionRow,
     BomRow,
+    ItemRow,
 )
 from db.identifiers import new_id
 from db.kept_rows import KeptTable
@@ -137,6 +138,7 @@ async def update_revision(bench: Workbench, command: UpdateRevision) -> UUID:
 
 async def _new_bom(bench: Workbench, item_id: UUID) -> UUID:
     """Return the id of a new BOM; of two who make one of the same item, the second one is refused."""
+    await bench.session.execute(select(ItemRow.id).where(ItemRow.id == item_id).with_for_update())
     known = await bench.session.scalar(select(BomRow.id).where(BomRow.item_id == item_id))
     if known is not None:
         raise InvalidInput("DUPLICATE", "This item has a BOM; make its next revision.", ("item",))

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, or_, select
+from sqlalchemy import Text, bindparam, exists, func, or_, select
 
 from commands.boms.vocabulary import unit_by_code, units_by_id
 from commands.execution import Command, Workbench
@@ -154,6 +154,8 @@ async def _apply(bench: Workbench, item: Item, draft: ItemDraft, deed: str) -> N
     row = item.row
     if draft.code is not UNSET:
         row.code = values.line(draft.code, values.CODE_LENGTH, ("code",))
+        # Of two who take the same code, the second one waits for the first.
+        await bench.session.execute(_LOCK_CODE, {"code": row.code})
         if await bench.session.scalar(_IS_TAKEN, {"item": row.id, "code": row.code}):
             raise InvalidInput("DUPLICATE", "Another item has this code.", ("code",))
     if draft.name is not UNSET:
@@ -221,6 +223,10 @@ async def _leave(bench: Workbench, item: Item, event: str, note: str | None) -> 
     await record(bench.session, bench.origin, happening)
 
 
+_CODE_LOCKS = 0x4954
+"""The space of locks on codes of items ("IT" in ASCII)."""
+
+_LOCK_CODE = select(func.pg_advisory_xact_lock(_CODE_LOCKS, func.hashtext(bindparam("code", type_=Text()))))
 _IS_TAKEN = select(
     exists().where(_ITEMS.table.c.code == bindparam("code"), _ITEMS.table.c.id != bindparam("item"))
 )

@@ -185,15 +185,13 @@ async def _substitute(
         raise InvalidInput(
             "TOO_MANY", f"A line has at most {SUBSTITUTES_LIMIT} substitutes.", (*path, "substitutes")
         )
-    seen = {line.item_id}
+    seen: set[UUID] = set()
     revision.substitutes = [each for each in revision.substitutes if each.line_id != line.id]
     for priority, draft in enumerate(drafts, start=1):
         place = (*path, "substitutes", str(priority - 1))
         item_id = await item_named(bench, draft.item, (*place, "item"))
         if item_id in seen:
-            raise InvalidInput(
-                "DUPLICATE", "This item stands for itself, or is named twice.", (*place, "item")
-            )
+            raise InvalidInput("DUPLICATE", "This item is named twice.", (*place, "item"))
         seen.add(item_id)
         factor = values.factor(draft.factor, (*place, "factor"))
         revision.substitutes.append(
@@ -209,7 +207,9 @@ async def _substitute(
 
 
 def _demand_distinct(revision: Revision, line: BomLineRow, path: tuple[str, ...]) -> None:
-    """Raise where another line of the position holds on one of this line's days."""
+    """Raise where another line of the position holds on one of this line's days, or its item is its own substitute."""
+    if any(each.line_id == line.id and each.item_id == line.item_id for each in revision.substitutes):
+        raise InvalidInput("DUPLICATE", "Its item is one of its substitutes.", (*path, "item"))
     window = Window(line.valid_from, line.valid_to)
     for other in revision.lines:
         if other.id == line.id or other.position != line.position:

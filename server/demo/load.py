@@ -16,6 +16,7 @@ from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from db.bom_tables import UnitRow
 from db.snapshots import user_snapshot
 from db.tables import (
     CostCodeRow,
@@ -31,7 +32,9 @@ from db.tables import (
     UserRow,
     WbsNodeRow,
 )
+from domain.units import Unit
 from policies.passwords import CHEAP_COST, Passwords
+from server.demo.bom_rows import BomRows, demo_boms
 from server.demo.company import (
     COST_CODES,
     CURRENCY,
@@ -82,7 +85,9 @@ async def _load(database_url: str, report: Callable[[str], None]) -> DemoSummary
             if is_new:
                 report("Loading the demo company")
                 await _write_company(connection)
-                await _write_history(connection, demo_orders())
+                boms = demo_boms(await _units(connection))
+                await _write_boms(connection, boms)
+                await _write_history(connection, demo_orders(), boms.chains)
             return await _summary(connection, is_new=is_new)
     finally:
         await engine.dispose()
@@ -96,13 +101,37 @@ async def _write_company(connection: AsyncConnection) -> None:
         await _insert(connection, rows)
 
 
-async def _write_history(connection: AsyncConnection, histories: Sequence[OrderHistory]) -> None:
+async def _write_boms(connection: AsyncConnection, boms: BomRows) -> None:
+    for rows in (
+        boms.items,
+        boms.units,
+        [*boms.boms.values()],
+        boms.revisions,
+        boms.lines,
+        boms.substitutes,
+        boms.operations,
+        boms.co_products,
+    ):
+        await _insert(connection, rows)
+
+
+async def _units(connection: AsyncConnection) -> dict[str, Unit]:
+    """Return the units that every company begins with, by code."""
+    found = await connection.execute(
+        select(UnitRow.id, UnitRow.code, UnitRow.dimension, UnitRow.factor).order_by(UnitRow.id)
+    )
+    return {row.code: Unit(*row) for row in found}
+
+
+async def _write_history(
+    connection: AsyncConnection, histories: Sequence[OrderHistory], others: Iterable[Chain]
+) -> None:
     await _insert(connection, [history.order for history in histories])
     await _insert(connection, [line for history in histories for line in history.lines])
     await _insert(connection, [one for history in histories for one in history.assignments])
     await _insert(connection, _numbers(histories))
-    events = [event for chain in _user_chains() for event in chain.events]
-    events += [event for history in histories for event in history.chain.events]
+    chains = [*_user_chains(), *others, *(history.chain for history in histories)]
+    events = [event for chain in chains for event in chain.events]
     # As they would have been committed, one after the other; ids decide between two of the same second.
     events.sort(key=itemgetter("recorded_at", "id"))
     await connection.execute(insert(EventRow), events)

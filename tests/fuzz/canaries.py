@@ -28,6 +28,8 @@ _CURSOR = re.compile(r"[A-Za-z0-9_-]{16,2000}={0,2}")
 _COLUMNS = {
     "Order": {"amount": "order.amount"},
     "OrderLine": {"unit_price": "order_line.unit_price", "amount": "order_line.amount"},
+    "Item": {"standard_cost": "item.standard_cost"},
+    "BomOperation": {"hourly_rate": "bom_operation.hourly_rate"},
     "Project": {"approval_limit": "project.approval_limit"},
     "Organization": {"bank_name": "organization.bank_name", "bank_account": "organization.bank_account"},
     "User": {"email": "user.email", "phone": "user.phone", "password_hash": None},
@@ -38,6 +40,8 @@ _CHANGES = {
     "contractor": "order.contractor",
     "unitPrice": "order_line.unit_price",
     "lines.amount": "order_line.amount",
+    "standardCost": "item.standard_cost",
+    "hourlyRate": "bom_operation.hourly_rate",
     "email": "user.email",
     "phone": "user.phone",
     # In snapshots but no field of the API: shown to nobody.
@@ -110,7 +114,8 @@ async def _overwrite(
     connection: AsyncConnection, table: str, column: str, rows: Sequence[Mapping[str, object]]
 ) -> None:
     # Through text, so that one statement serves numbers and texts alike; the column's type takes it from there.
-    kind = {"amount": "numeric", "unit_price": "numeric", "approval_limit": "numeric"}.get(column, "text")
+    numbers = {"amount", "unit_price", "approval_limit", "standard_cost", "hourly_rate"}
+    kind = "numeric" if column in numbers else "text"
     value = "CAST(CAST(:value AS text) AS numeric) + 0.25" if kind == "numeric" else "'CANARY ' || :value"
     await connection.execute(
         text(f"UPDATE {table} SET {column} = {value} WHERE id = :id"), list(map(dict, rows))

@@ -30,6 +30,15 @@ TABLES = {
     "Order": "engineering_order",
     "OrderLine": "order_line",
     "Assignment": "assignment",
+    "Unit": "unit",
+    "Item": "item",
+    "ItemUnit": "item_unit",
+    "Bom": "bom",
+    "BomRevision": "bom_revision",
+    "BomLine": "bom_line",
+    "BomSubstitute": "bom_substitute",
+    "BomOperation": "bom_operation",
+    "BomCoProduct": "bom_co_product",
     "Event": "event",
     "Notification": "notification",
 }
@@ -124,6 +133,8 @@ class Judge:
             case "assigned":
                 orders = self.world.orders_of(type_name, row)
                 return any((order["id"], viewer.user_id) in self.world.assigned for order in orders)
+            case "library":
+                return type_name == "Event" and row["aggregate_type"] in {"Item", "BomRevision"}
             case "self":
                 about = {"User": "id", "Assignment": "user_id", "Notification": "user_id"}.get(type_name)
                 return about is not None and row[about] == viewer.user_id

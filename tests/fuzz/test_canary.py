@@ -231,7 +231,7 @@ async def test_canary_is_found_where_masks_are_off(
 
     monkeypatch.setattr(Policy, "is_always_visible", always)
     author = Author(schema, mine.knowledge(), random.Random("canary engineer"))
-    answers = [await mine.api.ask(author.query(), "engineer") for _ in range(QUERIES_PER_PERSON)]
+    answers = [await mine.api.ask(author.query(), "engineer") for _ in range(4 * QUERIES_PER_PERSON)]
     leaked = mine.leaked("".join(as_text(answer.content) for answer in answers), "engineer")
     things = {mine.canaries.planted[digits].thing for digits in leaked}
     assert {"order.amount", "order_line.unit_price", "organization.bank_account"} <= things

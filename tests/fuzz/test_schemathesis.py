@@ -99,20 +99,28 @@ def _known_ids(personas: Personas) -> dict[str, list[str]]:
         "director",
         "{ orders(first: 20) { nodes { id lines(first: 3) { nodes { id } } } edges { cursor } }"
         " projects(first: 3) { nodes { id wbsNodes(first: 5) { nodes { id } } } } organizations(first: 6) { nodes { id } }"
-        " users(first: 10) { nodes { id } } costCodes(first: 5) { nodes { id } } events(first: 5) { nodes { id } } }",
+        " users(first: 10) { nodes { id } } costCodes(first: 5) { nodes { id } } events(first: 5) { nodes { id } }"
+        " items(first: 40) { nodes { id bomRevisions(first: 2) { nodes { id lines(first: 2) { nodes { id } } } } } } }",
     ).data
     keys = {name: [node["id"] for node in connection["nodes"]] for name, connection in found.items()}
     nodes = [node["id"] for project in found["projects"]["nodes"] for node in project["wbsNodes"]["nodes"]]
     lines = [line["id"] for order in found["orders"]["nodes"] for line in order["lines"]["nodes"]]
+    revisions = [each for item in found["items"]["nodes"] for each in item["bomRevisions"]["nodes"]]
+    lines += [line["id"] for revision in revisions for line in revision["lines"]["nodes"]]
+    revision_ids = [revision["id"] for revision in revisions]
     return {
         "id": keys["orders"] + keys["projects"],
         "Order": keys["orders"],
         "Project": keys["projects"],
+        "Item": keys["items"],
+        "BomRevision": revision_ids,
+        "sourceId": revision_ids,
         "ids": [
             *keys["orders"][:5],
             *(each for name in keys for each in keys[name][-2:]),
             *lines[:2],
             *nodes[:2],
+            *revision_ids[:2],
         ],
         "wbsNodeId": nodes,
         "projectId": keys["projects"],

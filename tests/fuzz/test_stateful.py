@@ -2,7 +2,7 @@
 
 Schemathesis has stateful testing for GraphQL, and it runs here. But it feeds only arguments that are ids themselves with
 what mutations named like `create…` return at their root; our commands take one input and return one payload, so that it
-finds no way but from a project's code to the project. The rest is done by two machines of our own, with what schemathesis
+finds no way but from the code of a project or an item to the project or the item. The rest is done by two machines of our own, with what schemathesis
 writes: `order_machine` and `session_machine`.
 """
 
@@ -101,7 +101,7 @@ def test_what_schemathesis_itself_chains_is_answered(
             sent.append(case.operation.label)
 
     run_machine(Chain, scenarios=EXAMPLES, steps=5)
-    assert set(sent) == {"Query.project", "Query.projects"}
+    assert set(sent) == {"Query.project", "Query.projects", "Query.item", "Query.items"}
     tell_of_run(len(sent), "by schemathesis' own machine")
 
 

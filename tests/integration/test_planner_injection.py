@@ -158,10 +158,11 @@ async def both(company_settings: Settings) -> AsyncGenerator[Both]:
 
 async def test_every_argument_that_takes_a_text_is_tried() -> None:
     named = {name.replace(".", " ").split()[0] for name in PLACES}
-    assert len(PLACES) == 53
+    assert len(PLACES) == 61
     assert named == {
         *("node", "nodes", "project", "projects", "organizations", "users", "costCodes", "events"),
         *("orders", "order", "orderStatistics", "lines", "wbsNodes", "notifications"),
+        *("units", "items", "item", "bomRevision"),
     }
 
 

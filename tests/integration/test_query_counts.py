@@ -78,6 +78,44 @@ DOCUMENTS = {
     "who did what to orders": """
       query ($size: Int!) { orders(first: $size) { nodes { events(last: 3) { nodes { actor { name } } } } } }
     """,
+    "items with their units": """
+      query ($size: Int!) {
+        items(first: $size) {
+          nodes { code name kind leadTimeDays currency hiddenFields version unit { code dimension } units { factor } }
+        }
+      }
+    """,
+    "items with the lines and operations of their BOMs": """
+      query ($size: Int!) {
+        items(first: $size) {
+          nodes {
+            code bomRevisions(first: 2) {
+              nodes {
+                number state baseQuantity validFrom validTo note checksum releasedAt version bom { createdAt }
+                lines(first: 5) {
+                  nodes {
+                    position quantity fixed scrapPercent scrapRule setupQuantity orderMultiple validFrom validTo consumable
+                    unit { code }
+                  }
+                }
+                operations { position name minutes }
+              }
+            }
+          }
+        }
+      }
+    """,
+    "items with the substitutes and co-products of their BOMs": """
+      query ($size: Int!) {
+        items(first: $size) {
+          nodes {
+            bomRevisions(first: 1) {
+              nodes { lines(first: 1) { nodes { substitutes { priority factor } } } coProducts { quantity costSharePercent } }
+            }
+          }
+        }
+      }
+    """,
     "statistics by project and state": """
       { orderStatistics(groupBy: [PROJECT, STATE]) { amount groups { project { code } state count } } }
     """,

@@ -147,7 +147,7 @@ def test_replacement_counts_from_its_day() -> None:
 
 
 def test_unknown_cost_is_left_out_and_said_so() -> None:
-    cost = rolled_up(without_scrap(LAMP), "LA01", {**LEAF_COSTS} | {"S100": "0"})
+    cost = rolled_up(without_scrap(LAMP), "LA01", LEAF_COSTS | {"S100": "0"})
     assert (cost.total, cost.is_partial) == (Fraction("24.95"), False)
     unknown = {item: price for item, price in LEAF_COSTS.items() if item != "S100"}
     assert rolled_up(without_scrap(LAMP), "LA01", unknown) == replace(cost, is_partial=True)
@@ -213,9 +213,10 @@ def test_tree_names_what_is_above_each_line_and_can_be_cut() -> None:
 def test_bom_of_fifty_levels_is_followed_and_a_deeper_one_refused() -> None:
     chain = structures({f"c{at}": [(f"c{at + 1}", ONE)] for at in range(MOST_LEVELS + 1)})
     assert len(exploded(key("c1"), chain, set(), Question(Fraction(1), DAY)).lines) == MOST_LEVELS
-    with pytest.raises(InvalidInput, match="50 levels") as refused:
-        exploded(key("c0"), chain, set(), Question(Fraction(1), DAY))
-    assert refused.value.code == "TOO_DEEP"
+    for most in (MOST_LEVELS, MOST_LEVELS + 10):
+        with pytest.raises(InvalidInput, match="50 levels") as refused:
+            exploded(key("c0"), chain, set(), Question(Fraction(1), DAY, max_levels=most))
+        assert refused.value.code == "TOO_DEEP"
 
 
 def test_explosion_that_grows_too_large_is_refused_before_it_is_made() -> None:

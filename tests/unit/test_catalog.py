@@ -169,6 +169,8 @@ def test_every_guarded_field_is_nullable(schema: GraphQLSchema) -> None:
         ("Order", "contractor"),
         ("OrderLine", "unitPrice"),
         ("OrderLine", "amount"),
+        ("Item", "standardCost"),
+        ("BomOperation", "hourlyRate"),
         ("Organization", "bankName"),
         ("Organization", "bankAccount"),
         ("Project", "approvalLimit"),

@@ -17,6 +17,17 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.bom_tables import (
+    BomCoProductRow,
+    BomLineRow,
+    BomOperationRow,
+    BomRevisionRow,
+    BomRow,
+    BomSubstituteRow,
+    ItemRow,
+    ItemUnitRow,
+    UnitRow,
+)
 from db.tables import (
     AssignmentRow,
     CostCodeRow,
@@ -33,6 +44,7 @@ from db.tables import (
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
+from tests.fuzz.planned.company_boms import items_and_boms
 from tests.fuzz.planned.company_events import events
 from tests.fuzz.planned.odd_values import day, moment, new_key, number, perhaps, text
 
@@ -66,6 +78,15 @@ _TABLES: Mapping[str, type[Keyed]] = {
     "Order": OrderRow,
     "OrderLine": OrderLineRow,
     "Assignment": AssignmentRow,
+    "Unit": UnitRow,
+    "Item": ItemRow,
+    "ItemUnit": ItemUnitRow,
+    "Bom": BomRow,
+    "BomRevision": BomRevisionRow,
+    "BomLine": BomLineRow,
+    "BomSubstitute": BomSubstituteRow,
+    "BomOperation": BomOperationRow,
+    "BomCoProduct": BomCoProductRow,
     "Event": EventRow,
     "Notification": NotificationRow,
 }
@@ -82,6 +103,7 @@ def random_company(chance: random.Random) -> Company:
     rows["Order"] = [_order(chance, nth, rows) for nth in range(ORDERS)]
     rows["OrderLine"] = [line for order in rows["Order"] for line in _lines(chance, order)]
     rows["Assignment"] = [each for order in rows["Order"] for each in _assignments(chance, order, rows)]
+    rows |= items_and_boms(chance)
     rows["Event"] = events(chance, rows)
     rows["Notification"] = _notifications(chance, rows)
     return Company(rows)

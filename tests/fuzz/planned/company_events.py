@@ -38,7 +38,16 @@ _NAMES = (
     "lines",
     "Amount",
 )
-_LINE_NAMES = ("item", "quantity", "unitPrice", "amount", "doneQuantity", "progressAt", "secret")
+_LINE_NAMES = (
+    "item",
+    "quantity",
+    "unitPrice",
+    "amount",
+    "doneQuantity",
+    "progressAt",
+    "hourlyRate",
+    "secret",
+)
 _POSITIONS = ("1", "2", "10", "03", "事", "\U0001f3d7", "a b", "\t", '"', "\\", "\uffff")
 
 
@@ -47,6 +56,8 @@ def events(chance: random.Random, rows: Mapping[str, Sequence[_Row]]) -> list[_R
     aggregates = [
         *(("Order", order, order["project_id"], (0, 1, 2, 4)) for order in rows["Order"]),
         *(("User", user, None, (0, 1, 3)) for user in rows["User"]),
+        *(("Item", item, None, (0, 1, 2)) for item in rows["Item"]),
+        *(("BomRevision", each, None, (0, 1, 2)) for each in rows["BomRevision"]),
     ]
     log = [
         _event(chance, rows, (type_name, row["id"], version), project)

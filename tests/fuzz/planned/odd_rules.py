@@ -49,8 +49,12 @@ def _altered(chance: random.Random, known: Rules) -> tuple[Rule, ...]:
             found[replace(rule, effect=effect)] = None
         else:
             found[rule] = None
-    found |= dict.fromkeys(_added(chance) for _ in range(chance.randint(0, 20)))
-    found |= dict.fromkeys(_hidden(chance, known) for _ in range(chance.choice((0, 5, 20, 60))))
+    # By the number of types, so that each has its share however many there are.
+    types = len(catalog.types)
+    found |= dict.fromkeys(_added(chance) for _ in range(chance.randint(0, 2 * types)))
+    found |= dict.fromkeys(
+        _hidden(chance, known) for _ in range(chance.choice((0, types // 2, 2 * types, 6 * types)))
+    )
     return tuple(found)
 
 

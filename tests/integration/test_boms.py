@@ -1,7 +1,4 @@
-"""Do items and BOMs come to be as they were meant, and is what can't be refused by its code, with nothing changed?
-
-It becomes test_boms.py when `schema.query` and `schema.mutation` name items and BOMs and the rules grant them.
-"""
+"""Do items and BOMs come to be as they were meant, and is what can't be refused by its code, with nothing changed?"""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ import pytest
 
 from tests.api import Api
 from tests.integration.bom_world import (
+    Json,
     answered,
     bom,
     item,
@@ -273,3 +271,72 @@ async def test_overlapping_revisions_are_refused(company: Api, prefix: str) -> N
         company, "engineer", "bomRevisionUpdate", id=earlier["id"], expectedVersion=1, validTo="2027-01-01"
     )
     assert (await released(company, bounded))["state"] == "RELEASED"
+
+
+async def test_what_lines_reckon_with_stays_while_one_does(company: Api, prefix: str) -> None:
+    top, leaf = await items(company, prefix, "TOP", "LEAF")
+    pipe = await item(company, f"{prefix}PIPE", units=[{"unit": "m", "factor": "0.25"}])
+    await bom(company, top, line(pipe["code"], "3", unit="m"), line(leaf))
+    changes: list[Json] = [{"unit": "kg"}, {"units": []}, {"units": [{"unit": "m", "factor": "0.5"}]}]
+    for change in changes:
+        error = await not_made(company, "engineer", "itemUpdate", id=pipe["id"], expectedVersion=1, **change)
+        assert (error["code"], error["path"]) == ("IN_USE", ["units"])
+    renamed = await made(
+        company,
+        "engineer",
+        "itemUpdate",
+        id=pipe["id"],
+        expectedVersion=1,
+        name="Pipe",
+        units=[{"unit": "m", "factor": "0.25"}],
+    )
+    assert (renamed["name"], renamed["version"]) == ("Pipe", 2)
+
+
+async def test_of_two_who_take_the_same_name_one_is_refused(company: Api, prefix: str) -> None:
+    (leaf,) = await items(company, prefix, "LEAF")
+    for turn in range(5):
+        code = f"{prefix}{turn}"
+        for mutation, values in (
+            ("itemCreate", {"code": code, "name": "Twice", "unit": "pcs"}),
+            ("bomCreate", {"item": {"code": code}, "lines": [line(leaf)]}),
+        ):
+            answers = await asyncio.gather(
+                *(answered(company, "engineer", mutation, **values) for _ in range(2))
+            )
+            errors = [each["code"] for answer in answers for each in answer.data[mutation]["errors"]]
+            assert errors == ["DUPLICATE"]
+
+
+async def test_substitute_is_no_way_around_a_cycle(company: Api, prefix: str) -> None:
+    a, b, c = await items(company, prefix, "A", "B", "C")
+    await bom(company, a, line(c, substitutes=[{"item": {"code": b}}]))
+    error = await not_made(company, "engineer", "bomCreate", item={"code": b}, lines=[line(a)])
+    assert (error["code"], error["message"]) == ("CYCLE", f"It would contain itself: {b} > {a} > {b}.")
+
+
+async def test_nothing_is_its_own_substitute(company: Api, prefix: str) -> None:
+    top, one, two = await items(company, prefix, "TOP", "ONE", "TWO")
+    draft = await bom(company, top, line(one, substitutes=[{"item": {"code": two}}]))
+    (only,) = draft["lines"]["nodes"]
+    error = await not_made(
+        company, "engineer", "bomLineUpdate", id=draft["id"], lineId=only["id"], line={"item": {"code": two}}
+    )
+    assert (error["code"], error["path"]) == ("DUPLICATE", ["item"])
+    twice = [{"item": {"code": two}}, {"item": {"code": two}}]
+    error = await not_made(
+        company, "engineer", "bomLineUpdate", id=draft["id"], lineId=only["id"], line={"substitutes": twice}
+    )
+    assert (error["code"], error["path"]) == ("DUPLICATE", ["substitutes", "1", "item"])
+
+
+async def test_item_has_a_history_that_shows_costs_to_whom_they_are_shown(company: Api, prefix: str) -> None:
+    new = await item(company, f"{prefix}A", "pm", standardCost="12.5")
+    document = """query ($id: ID!) { events(first: 5, filter: {aggregateId: $id}) {
+      nodes { type aggregate { id } changes { field after } } } }"""
+    for who, cost in (("pm", "12.5000"), ("engineer", None)):
+        (event,) = (await company.ask(document, who, id=new["id"])).data["events"]["nodes"]
+        assert (event["type"], event["aggregate"]) == ("ItemCreated", {"id": new["id"]})
+        assert {"field": "standardCost", "after": cost} in event["changes"]
+        assert {"field": "code", "after": new["code"]} in event["changes"]
+    assert (await company.ask(document, "contractor", id=new["id"])).data["events"]["nodes"] == []
