@@ -97,7 +97,7 @@ class UpdateRevision(RevisionCommand):
 
 async def create_bom(bench: Workbench, command: CreateBom) -> UUID:
     """Open a BOM; return the id of its first revision."""
-    if not bench.policy.may_anywhere("bom_revision", "create"):
+    if not bench.policy.may_anywhere("bom", "create"):
         raise Forbidden
     item_id = await item_named(bench, command.item, ("item",))
     bom_id = await _new_bom(bench, item_id)

@@ -119,7 +119,7 @@ async def lock_revision(
     row = next(iter(rows.objects()), None)
     if row is None:
         raise NotFound("BOM revision")
-    if not bench.policy.may_anywhere("bom_revision", deed):
+    if not bench.policy.may_anywhere("bom", deed):
         raise Forbidden
     if expected_version is not None and row.version != expected_version:
         raise VersionConflict(row.version)
