@@ -26,6 +26,9 @@ from db.tables import Keyed, Rate
 from domain.bom import ItemKind, RevisionState, ScrapRule
 
 Factor = Numeric(30, 12)
+Whole = Numeric()
+"""A whole number of any length: factors of twelve places, multiplied and divided, need many digits to stay exact."""
+
 Percent = Numeric(5, 2)
 _KIND = Enum(ItemKind, native_enum=False, length=20)
 _SCRAP_RULE = Enum(ScrapRule, native_enum=False, length=20)
@@ -132,8 +135,8 @@ class BomLineRow(Keyed):
     item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
     quantity: Mapped[Decimal] = mapped_column(Rate)
     unit_id: Mapped[UUID] = mapped_column(ForeignKey("unit.id"))
-    factor_numerator: Mapped[Decimal] = mapped_column(Factor)
-    factor_denominator: Mapped[Decimal] = mapped_column(Factor)
+    factor_numerator: Mapped[Decimal] = mapped_column(Whole)
+    factor_denominator: Mapped[Decimal] = mapped_column(Whole)
     is_fixed: Mapped[bool]
     scrap_percent: Mapped[Decimal] = mapped_column(Percent)
     scrap_rule: Mapped[ScrapRule] = mapped_column(_SCRAP_RULE)

@@ -107,7 +107,7 @@ async def remove_line(bench: Workbench, command: RemoveLine) -> UUID:
 async def put_lines(
     bench: Workbench, revision: Revision, drafts: Sequence[LineDraft], path: tuple[str, ...]
 ) -> None:
-    """Add lines to a revision that is not written yet; `path` is where they stand in the input."""
+    """Add lines to a draft, which is not written yet; `path` is where they stand in the input, empty for a single one."""
     if len(revision.lines) + len(drafts) > LINES_LIMIT:
         raise InvalidInput("TOO_MANY", f"A revision has at most {LINES_LIMIT} lines.", path)
     for index, draft in enumerate(drafts):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from fractions import Fraction
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -340,3 +342,18 @@ async def test_item_has_a_history_that_shows_costs_to_whom_they_are_shown(compan
         assert {"field": "standardCost", "after": cost} in event["changes"]
         assert {"field": "code", "after": new["code"]} in event["changes"]
     assert (await company.ask(document, "contractor", id=new["id"])).data["events"]["nodes"] == []
+
+
+async def test_conversion_of_many_places_stays_exact(company: Api, prefix: str) -> None:
+    (top,) = await items(company, prefix, "TOP")
+    turf = await item(
+        company, f"{prefix}TURF", unit="roll", units=[{"unit": "m²", "factor": "0.123456789013"}]
+    )
+    draft = await bom(company, top, line(turf["code"], "2", unit="mu"))
+    ((numerator, denominator),) = await company.rows(
+        "SELECT factor_numerator, factor_denominator FROM bom_line WHERE id = :id",
+        id=UUID(draft["lines"]["nodes"][0]["id"].partition(":")[2]),
+    )
+    assert Fraction(numerator) / Fraction(denominator) == Fraction("666.666666666667") * Fraction(
+        "0.123456789013"
+    )

@@ -156,8 +156,8 @@ def upgrade() -> None:
         sa.Column("item_id", sa.Uuid(), nullable=False),
         sa.Column("quantity", _RATE, nullable=False),
         sa.Column("unit_id", sa.Uuid(), nullable=False),
-        sa.Column("factor_numerator", _FACTOR, nullable=False),
-        sa.Column("factor_denominator", _FACTOR, nullable=False),
+        sa.Column("factor_numerator", sa.Numeric(), nullable=False),
+        sa.Column("factor_denominator", sa.Numeric(), nullable=False),
         sa.Column("is_fixed", sa.Boolean(), nullable=False),
         sa.Column("scrap_percent", sa.Numeric(precision=5, scale=2), nullable=False),
         sa.Column(
