@@ -37,7 +37,7 @@ from schema.build import build_schema, graphql_schema
 from server.document_check import limits_of
 from server.documents import Documents
 from server.settings import Settings
-from tests.fuzz.planned.author import Author, Document
+from tests.fuzz.planned.author import Author, Document, is_worked
 from tests.fuzz.planned.company import Company, random_company
 from tests.fuzz.planned.given import InputKind, Plain, kind_named, kind_of
 from tests.fuzz.planned.knowledge import Knowledge
@@ -118,6 +118,8 @@ def reachable(schema: GraphQLSchema, root: GraphQLObjectType, names: Iterable[st
                 (each, fields_of(each)) for each in schema.get_possible_types(kind) if each.name not in known
             ]
         for name in chosen:
+            if is_worked(kind, name):
+                continue
             definition = fields_of(kind)[name]
             yield f"{kind.name}.{name}"
             for argument in definition.args:
