@@ -80,15 +80,29 @@ class Consumption:
         """Return whether twice as many lots need twice as much."""
         return not self.is_fixed and not self.setup_quantity and self.order_multiple is None
 
+    @property
+    def each(self) -> Fraction:
+        """Return what each base lot takes, scrap included."""
+        return Fraction(0) if self.is_fixed else self._with_scrap
+
+    @property
+    def once(self) -> Fraction:
+        """Return what is taken once, however many lots are made: a fixed quantity with its scrap, and setting up."""
+        fixed = self._with_scrap if self.is_fixed else Fraction(0)
+        return fixed + Fraction(self.setup_quantity)
+
+    @property
+    def _with_scrap(self) -> Fraction:
+        scrap = Fraction(self.scrap_percent) / _WHOLE
+        quantity = Fraction(self.quantity)
+        return quantity * (1 + scrap) if self.scrap_rule is ScrapRule.ADD else quantity / (1 - scrap)
+
     def required(self, lots: Fraction) -> Fraction:
         """Return what so many base lots need, exact, in the line's unit (DOMAIN, Items and BOMs).
 
         Scrap comes before what setting up takes, and that before the next multiple in which it is ordered.
         """
-        needed = Fraction(self.quantity) if self.is_fixed else Fraction(self.quantity) * lots
-        scrap = Fraction(self.scrap_percent) / _WHOLE
-        needed = needed * (1 + scrap) if self.scrap_rule is ScrapRule.ADD else needed / (1 - scrap)
-        needed += Fraction(self.setup_quantity)
+        needed = self.each * lots + self.once
         if self.order_multiple is None:
             return needed
         multiple = Fraction(self.order_multiple)

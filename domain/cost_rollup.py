@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
 from domain.bom import Structure
+from domain.errors import InvalidInput
 
 _NOTHING = Fraction(0)
 _WHOLE = Fraction(100)
@@ -66,3 +68,78 @@ def lot_cost(structure: Structure, day: date, unit_cost: Callable[[UUID], Cost])
 def unit_cost(structure: Structure, day: date, part_cost: Callable[[UUID], Cost]) -> Cost:
     """Return what one base unit of a revision's item costs: see `lot_cost`."""
     return lot_cost(structure, day, part_cost).times(1 / Fraction(structure.base_quantity))
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What is known of an item's cost: of one base unit, null where it is not known, in which currency."""
+
+    amount: Decimal | None
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class CostedItem:
+    """What something costs that is made: its base lot, and one base unit; `level` is its deepest below the top, from 0."""
+
+    structure: Structure
+    level: int
+    lot: Cost
+    unit: Cost
+
+
+def rolled_up(
+    item_id: UUID, structures: Mapping[UUID, Structure], prices: Mapping[UUID, Price], day: date
+) -> tuple[CostedItem, ...]:
+    """Return what an item costs and everything made below it, by level, the item first.
+
+    What has no structure costs its price in `prices`, where the item's own price tells the currency of all. An item that
+    is made of nothing on that day costs what is bought: its price. Raises `InvalidInput` MIXED_CURRENCIES.
+    """
+    levels = _levels(item_id, structures, day)
+    currency = prices[item_id].currency
+    units: dict[UUID, Cost] = {}
+
+    def cost_of(part_id: UUID) -> Cost:
+        return units[part_id] if part_id in units else _bought(prices.get(part_id), currency)
+
+    found: list[CostedItem] = []
+    for made in reversed(levels):
+        structure = structures[made]
+        lot = lot_cost(structure, day, cost_of)
+        units[made] = lot.times(1 / Fraction(structure.base_quantity))
+        found.append(CostedItem(structure, levels[made], lot, units[made]))
+    found.sort(key=lambda each: each.level)
+    return tuple(found)
+
+
+def _bought(price: Price | None, currency: str) -> Cost:
+    if price is None or price.amount is None:
+        return UNKNOWN
+    if price.currency != currency:
+        message = f"Something is priced in {price.currency} and not in {currency}."
+        raise InvalidInput("MIXED_CURRENCIES", message, ())
+    return Cost(material=Fraction(price.amount))
+
+
+def _levels(item_id: UUID, structures: Mapping[UUID, Structure], day: date) -> dict[UUID, int]:
+    """Return what is made, each before all that is below it, with its deepest level."""
+    parts = {
+        key: [line.item_id for line in structure.on(day) if line.item_id in structures]
+        for key, structure in structures.items()
+    }
+    waiting, after = [(item_id, False)], list[UUID]()
+    seen: set[UUID] = set()
+    while waiting:
+        current, is_left = waiting.pop()
+        if is_left:
+            after.append(current)
+        elif current not in seen:
+            seen.add(current)
+            waiting.append((current, True))
+            waiting += [(part, False) for part in parts[current]]
+    levels = dict.fromkeys(reversed(after), 0)
+    for current in levels:
+        for part in parts[current]:
+            levels[part] = max(levels[part], levels[current] + 1)
+    return levels

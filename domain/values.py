@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 
 from domain.errors import InvalidInput
 
@@ -35,6 +36,10 @@ QUANTITY_LIMIT = Decimal(10) ** 12
 # Control characters but tab, line feed and carriage return; lone surrogates; and the marks that turn the direction
 # of writing, with which a title can pretend to be another.
 _UNWELCOME = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_HALF = Fraction(1, 2)
+_WIDE = Context(prec=1_000)
+"""Digits enough for whatever quantities multiply to on fifty levels."""
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LINE_BREAK = re.compile(r"[\t\r\n\u2028\u2029]")
 
@@ -42,6 +47,14 @@ _LINE_BREAK = re.compile(r"[\t\r\n\u2028\u2029]")
 def rounded(value: Decimal, places: int) -> Decimal:
     """Return `value` rounded half-up to `places`: the one rounding, done at the edge."""
     return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def nearest(value: Fraction, places: int) -> Decimal:
+    """Return the decimal of so many places that is nearest to an exact value, half-up: the one rounding, done at the edge."""
+    scale = 10**places
+    steps, rest = divmod(abs(value) * scale, 1)
+    whole = int(steps) + (rest >= _HALF)
+    return Decimal(whole if value >= 0 else -whole).scaleb(-places, _WIDE)
 
 
 def plain(value: Decimal) -> str:

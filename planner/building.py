@@ -56,6 +56,7 @@ from policies.bindings import (
     ToMany,
     ToOne,
     TypeBinding,
+    Worked,
 )
 from policies.compiler import Policy
 
@@ -242,6 +243,8 @@ class Builder:
                 return self._to_many(binding, kind, nodes, source, row)
             case Computed() as source:
                 return self._computed(nodes, source, definition, row)
+            case Worked():
+                raise Unplannable("a field is worked out in Python")
 
     def _column(self, binding: TypeBinding, bound: FieldBinding, definition: GraphQLField, row: Rows) -> Part:
         value = api_value(row[bound.name])

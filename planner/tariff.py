@@ -23,7 +23,7 @@ from graphql import (
     is_composite_type,
 )
 
-from policies.bindings import Catalog, Computed
+from policies.bindings import Catalog, Computed, Worked
 
 OPERATION = 1
 """Every operation: it is parsed, checked and begun."""
@@ -42,6 +42,9 @@ SUBSCRIPTION = 10
 
 COMPUTED = 1
 """A field that Python works out for its object, beside what comes back in it."""
+
+WORKED = 100
+"""A field that Python works out of much: of all that something is made of, for instance."""
 
 INTROSPECTION = 500
 """A look at the schema, which holds some thousands of objects."""
@@ -119,11 +122,14 @@ class Tariff:
             return COMMAND
         if kind is self.schema.subscription_type:
             return SUBSCRIPTION
+        source = self.catalog.source_of(kind.name, name)
+        if isinstance(source, Worked):
+            return WORKED
         # What a connection tells beside its page, rows and place is told of the whole list.
         is_count = _is_connection(kind) and not is_composite_type(inner)
         if is_count or (self._is_total(inner) and not self._is_total(kind)):
             return TOTAL
-        return COMPUTED if isinstance(self.catalog.source_of(kind.name, name), Computed) else 0
+        return COMPUTED if isinstance(source, Computed) else 0
 
     def _each(self, inner: GraphQLNamedType) -> int:
         members = self.schema.get_possible_types(inner) if is_abstract_type(inner) else [inner]

@@ -95,7 +95,15 @@ class Computed:
     """Takes a row of the facts; objects in what it returns are mappings by the API's names."""
 
 
-Source = Column | GlobalKey | ToOne | ToMany | ToAny | HiddenFields | Computed
+@dataclass(frozen=True, eq=False)
+class Worked:
+    """The value is worked out in Python, of arguments and as many statements as that takes: no one statement's, always interpreted.
+
+    Whoever works it out asks whether the viewer may read what it is made of.
+    """
+
+
+Source = Column | GlobalKey | ToOne | ToMany | ToAny | HiddenFields | Computed | Worked
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from asyncio import CancelledError, Semaphore, shield
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -126,6 +126,11 @@ class Context:
         """Return who does something now."""
         actor = self.viewer.user_id if self.viewer else None
         return Origin(actor, self.facts.request_id, self.facts.address, datetime.now(UTC))
+
+    @property
+    def today(self) -> date:
+        """Return which day it is for the company."""
+        return datetime.now(self.runtime.time_zone).date()
 
     async def perform(
         self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]

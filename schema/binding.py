@@ -36,6 +36,7 @@ from policies.bindings import (
     ToMany,
     ToOne,
     TypeBinding,
+    Worked,
     catalog,
 )
 from policies.readers import who_sees
@@ -121,6 +122,13 @@ def computed(source: Computed, description: str) -> Any:
     """Declare a field that Python makes of facts from the row."""
     return strawberry.field(
         resolver=relations.computed(source), description=description, metadata={_SOURCE: source}
+    )
+
+
+def worked(resolver: Callable[..., Any], description: str) -> Any:
+    """Declare a field that is worked out in Python, whose arguments are those of its resolver."""
+    return strawberry.field(
+        resolver=relations.untyped(resolver), description=description, metadata={_SOURCE: Worked()}
     )
 
 

@@ -19,8 +19,10 @@ from db.bom_tables import (
     ItemUnitRow,
     UnitRow,
 )
-from schema.binding import bound_type, column, hidden_fields, key, short_list, to_many, to_one
+from resolvers.boms import cost_rollup, explosion
+from schema.binding import bound_type, column, hidden_fields, key, short_list, to_many, to_one, worked
 from schema.enums import BomRevisionState, ItemKind, ScrapRule
+from schema.explosions import BomExplosion, CostRollup
 from schema.node import Connection, Node
 
 _HERE = strawberry.lazy("schema.boms")
@@ -237,4 +239,11 @@ class BomRevision(Node):
     )
     co_products: list[BomCoProduct] = short_list(
         "BomCoProduct", BomCoProductRow.revision_id, BomCoProductRow.id, "What else comes out."
+    )
+    explosion: BomExplosion | None = worked(
+        explosion,
+        "What so much of its item takes, by this revision and by those of its parts that are in force.",
+    )
+    cost_rollup: CostRollup | None = worked(
+        cost_rollup, "What its item costs by it, and by those of its parts that are in force."
     )

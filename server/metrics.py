@@ -30,6 +30,7 @@ from resolvers.context import Trace
 REASONS = frozenset(
     {
         "a directive can't be taken",
+        "a field is worked out in Python",
         "a variable can't be taken",
         "an argument can't be taken",
         "introspection",

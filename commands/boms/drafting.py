@@ -1,6 +1,6 @@
 """How does a BOM come to be, how does its next revision, and how are a draft's own fields changed?
 
-What an hour of work costs may only be written by who is granted to: the deeds `create` and `update` on `bom.rate`.
+What an hour of work costs may only be written by who is granted to: the deeds `create` and `update` on `bom.cost`.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ async def _apply(bench: Workbench, revision: Revision, draft: RevisionDraft, dee
     values.window(row.valid_from, row.valid_to, ("validTo",))
     if draft.operations is not UNSET:
         writes_rates = any(each.hourly_rate is not UNSET for each in draft.operations)
-        if writes_rates and not bench.policy.may_anywhere("bom.rate", deed):
+        if writes_rates and not bench.policy.may_anywhere("bom.cost", deed):
             raise Forbidden("You may not write rates.")
         revision.operations = _operations(revision, draft.operations)
     if draft.co_products is not UNSET:
