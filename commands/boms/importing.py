@@ -21,12 +21,12 @@ from sqlalchemy import select
 
 from commands.boms.cycles import ways_back
 from commands.boms.drafting import new_revision, next_draft, open_bom
-from commands.boms.lines import LineDraft, put_lines
+from commands.boms.lines import LINES_LIMIT, LineDraft, put_lines
 from commands.boms.revision import Revision, leave, lock_bom, lock_revision
 from commands.boms.vocabulary import ItemName, Words, item_named, words_of
 from commands.execution import Command, Workbench
 from db.bom_snapshots import checksum
-from db.bom_tables import BomRevisionRow, BomSubstituteRow
+from db.bom_tables import BomLineRow, BomRevisionRow, BomSubstituteRow
 from domain import values
 from domain.bom import RevisionState
 from domain.errors import Forbidden, ImportRefused, InvalidInput, NotFound, RowFault, VersionConflict
@@ -64,6 +64,29 @@ class ImportBom(Command):
     note: str | None = None
 
 
+class _Filled:
+    """The lines that were taken so far: each new one is compared with those that are near it, not with thousands."""
+
+    def __init__(self) -> None:
+        self.lines: list[BomLineRow] = []
+        self.substitutes: list[BomSubstituteRow] = []
+        self._by_position: defaultdict[int, list[BomLineRow]] = defaultdict(list)
+        self._last: BomLineRow | None = None
+
+    def near(self, position: int | NotGiven) -> list[BomLineRow]:
+        """Return the lines of a position, and the last one, behind which a line without a position goes."""
+        beside = [] if position is UNSET else self._by_position[position]
+        return [*beside, *([] if self._last is None else [self._last])]
+
+    def take(self, line: BomLineRow, substitutes: Sequence[BomSubstituteRow]) -> None:
+        """Take in a line with its substitutes."""
+        self.lines.append(line)
+        self.substitutes += substitutes
+        self._by_position[line.position].append(line)
+        if self._last is None or line.position > self._last.position:
+            self._last = line
+
+
 class _Newest(NamedTuple):
     bom_id: UUID
     revision_id: UUID
@@ -80,6 +103,8 @@ async def import_bom(bench: Workbench, command: ImportBom) -> UUID:
     item_id = await item_named(bench, command.item, ("item",))
     if command.unreadable is not None:
         raise InvalidInput(command.unreadable.code, command.unreadable.message, _CONTENT)
+    if len(command.lines) > LINES_LIMIT:
+        raise InvalidInput("TOO_MANY", f"A revision has at most {LINES_LIMIT} lines.", _CONTENT)
     revision, source = await _draft(bench, item_id, command.expected_version)
     before = source and checksum(source.fields())
     if command.base_quantity is not UNSET:
@@ -141,20 +166,18 @@ async def _replace_lines(bench: Workbench, revision: Revision, command: ImportBo
     known = {(line.position, line.valid_from): line.id for line in revision.lines}
     substitutes = {(each.line_id, each.priority): each.id for each in revision.substitutes}
     words = await _words(bench, command.lines)
-    faults, taken = list(command.faults), list[BomSubstituteRow]()
-    revision.lines = []
+    faults, filled = list(command.faults), _Filled()
     for line in command.lines:
-        # Only the line's own: each line looks through all that there are.
-        revision.substitutes = []
+        revision.lines, revision.substitutes = filled.near(line.draft.position), []
         try:
             await put_lines(bench, revision, [line.draft], (), words)
-            taken += revision.substitutes
+            filled.take(revision.lines[-1], revision.substitutes)
         except (InvalidInput, NotFound) as refusal:
             column = refusal.path[0] if refusal.path else None
             faults.append(RowFault(line.row, column, refusal.code, refusal.message))
         # Thousands of lines take a while, in which others have their turns.
         await asyncio.sleep(0)
-    revision.substitutes = taken
+    revision.lines, revision.substitutes = filled.lines, filled.substitutes
     if faults:
         raise ImportRefused(faults)
     _keep_ids(revision, known, substitutes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.integration.sheet_world import (
     forbidden_import,
     imported,
     not_imported,
+    packed,
     xlsx,
 )
 
@@ -87,6 +89,23 @@ async def test_file_opens_the_bom_of_an_item_with_all_that_its_columns_say(compa
         {"item": {"code": one}, "factor": "0.500000000000"},
     ]
     assert [event["type"] for event in await events_of(company, draft)] == ["BomRevisionCreated"]
+
+
+async def test_example_of_the_documents_fits_the_demo_company(company: Api, prefix: str) -> None:
+    (top,) = await items(company, prefix, "TOP")
+    example = Path(__file__).parents[2] / "docs" / "exchange-example.csv"
+    draft = await imported(company, top, packed("CSV", example.read_bytes()))
+    assert [
+        (each["position"], each["item"]["code"], each["quantity"], each["unit"]["code"])
+        for each in draft["lines"]["nodes"]
+    ] == [
+        (10, "MT-C10", "4.8000", "m"),
+        (20, "MT-P12", "0.3600", "m²"),
+        (30, "PT-B16", "16.0000", "pcs"),
+        (40, "MT-WIR", "0.6000", "kg"),
+        (50, "PT-VLV", "2.0000", "pcs"),
+        (50, "PT-BFV", "2.0000", "pcs"),
+    ]
 
 
 async def test_file_as_excel_in_china_saves_it_is_read(company: Api, prefix: str) -> None:
