@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from decimal import Decimal
 from itertools import count
@@ -211,6 +212,18 @@ async def test_next_draft_is_opened_where_there_is_none(company: Api, prefix: st
     )
     third = await imported(company, top, csv("item,quantity", f"{leaf},10"))
     assert (third["id"], third["version"]) == (second["id"], 2)
+
+
+async def test_of_two_at_once_one_opens_the_next_draft_and_the_other_writes_into_it(
+    company: Api, prefix: str
+) -> None:
+    for turn in range(4):
+        top, leaf = await items(company, f"{prefix}{turn}", "TOP", "LEAF")
+        await released(company, await bom(company, top, line(leaf)))
+        files = [csv("item,quantity", f"{leaf},{quantity}") for quantity in (2, 3)]
+        both = await asyncio.gather(*(imported(company, top, file) for file in files))
+        assert len({each["id"] for each in both}) == 1
+        assert sorted((each["number"], each["version"]) for each in both) == [(2, 1), (2, 2)]
 
 
 async def test_every_faulty_row_is_told_and_nothing_is_taken(company: Api, prefix: str) -> None:
