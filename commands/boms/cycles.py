@@ -33,17 +33,20 @@ _ITEM = cast("Table", ItemRow.__table__)
 
 async def refuse_cycles(bench: Workbench, item_id: UUID, path: tuple[str, ...] = ("item",)) -> None:
     """Raise `InvalidInput` CYCLE, naming the way, where an item is below itself by the lines of any revision in use."""
-    await bench.session.execute(_LOCK)
-    edges: dict[UUID, list[UUID]] = {}
-    for row in await bench.session.execute(_BELOW, {"item": item_id}):
-        edges.setdefault(row.above, []).append(row.below)
-    way = way_back(item_id, edges)
+    way = way_back(item_id, await _edges_below(bench, item_id))
     if way:
-        codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
-        named = [codes[each] for each in way]
-        if len(named) > _NAMED:
-            named[_NAMED // 2 : -_NAMED // 2] = ["…"]
-        raise InvalidInput("CYCLE", f"It would contain itself: {' > '.join(named)}.", path)
+        raise InvalidInput("CYCLE", await _told(bench, way), path)
+
+
+async def ways_back(bench: Workbench, item_id: UUID) -> Mapping[UUID, str]:
+    """Return which items directly below an item lead back to it, each with a sentence that names the way."""
+    edges = await _edges_below(bench, item_id)
+    found: dict[UUID, str] = {}
+    for below in edges.get(item_id, ()):
+        way = way_back(item_id, {**edges, item_id: [below]})
+        if way:
+            found[below] = await _told(bench, way)
+    return found
 
 
 def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
@@ -62,6 +65,23 @@ def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
                 above[below] = current
                 waiting.append(below)
     return []
+
+
+async def _edges_below(bench: Workbench, item_id: UUID) -> dict[UUID, list[UUID]]:
+    """Return what is directly below an item and below each item below it, under the lock of all who check."""
+    await bench.session.execute(_LOCK)
+    edges: dict[UUID, list[UUID]] = {}
+    for row in await bench.session.execute(_BELOW, {"item": item_id}):
+        edges.setdefault(row.above, []).append(row.below)
+    return edges
+
+
+async def _told(bench: Workbench, way: Sequence[UUID]) -> str:
+    codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
+    named = [codes[each] for each in way]
+    if len(named) > _NAMED:
+        named[_NAMED // 2 : -_NAMED // 2] = ["…"]
+    return f"It would contain itself: {' > '.join(named)}."
 
 
 _LOCK = select(func.pg_advisory_xact_lock(literal(_STRUCTURE_LOCK)))
