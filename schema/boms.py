@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -19,9 +19,13 @@ from db.bom_tables import (
     ItemUnitRow,
     UnitRow,
 )
+from db.change_tables import HOLDING_CHANGE
 from schema.binding import bound_type, column, hidden_fields, key, short_list, to_many, to_one
 from schema.enums import BomRevisionState, ItemKind, ScrapRule
 from schema.node import Connection, Node
+
+if TYPE_CHECKING:
+    from schema.engineering_changes import EngineeringChange
 
 _HERE = strawberry.lazy("schema.boms")
 
@@ -237,4 +241,11 @@ class BomRevision(Node):
     )
     co_products: list[BomCoProduct] = short_list(
         "BomCoProduct", BomCoProductRow.revision_id, BomCoProductRow.id, "What else comes out."
+    )
+    engineering_change: Annotated[EngineeringChange, strawberry.lazy("schema.engineering_changes")] | None = (
+        to_one(
+            HOLDING_CHANGE,
+            "EngineeringChange",
+            "The engineering change that holds it, or that has released it.",
+        )
     )

@@ -21,6 +21,9 @@ _IDS_LIMIT = 500
 
 _Project = Annotated[strawberry.ID | None, argument(description="Orders of this project only.")]
 _Orders = Annotated[list[strawberry.ID] | None, argument(description="These orders only, at most 500.")]
+_Changes = Annotated[
+    list[strawberry.ID] | None, argument(description="These engineering changes only, at most 500.")
+]
 _States = Annotated[
     list[OrderState] | None,
     argument(description="Orders that are in one of these states now, or were before the change."),
@@ -48,6 +51,11 @@ def order_changed(
         states=None if wanted is None else frozenset(wanted),
         after=_place(after),
     )
+
+
+def engineering_changed(ids: _Changes = UNSET, after: _After = UNSET) -> NewsQuestion:
+    """Ask for changes of engineering changes."""
+    return NewsQuestion("EngineeringChange", ids=_keys("EngineeringChange", ids), after=_place(after))
 
 
 def viewer_notifications(after: _After = UNSET) -> NoticeQuestion:
