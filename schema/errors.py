@@ -30,7 +30,7 @@ class NotFound(UserError):
 @structural
 @strawberry.type(description="A value can't be taken; the code says why.")
 class InvalidInput(UserError):
-    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY."""
+    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY, IN_CHANGE, …."""
 
 
 @structural
