@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from commands.engineering_changes.aggregate import Change, ChangeCommand, leave, lock_change
-from commands.engineering_changes.holding import hold, lock_candidates, name_predecessors
+from commands.engineering_changes.holding import demand_few, hold, lock_candidates, name_predecessors
 from commands.execution import Command, Workbench
 from commands.numbers import next_number
 from db.change_tables import EngineeringChangeNumberRow, EngineeringChangeRow
@@ -56,6 +56,7 @@ async def create_change(bench: Workbench, command: CreateChange) -> UUID:
         )
     )
     note = values.note(command.note)
+    demand_few(len(command.revision_ids), "revisionIds")
     known = await lock_candidates(bench, command.revision_ids)
     await hold(bench, change, command.revision_ids, known, "revisionIds")
     await name_predecessors(bench, change)
@@ -74,6 +75,7 @@ async def update_change(bench: Workbench, command: UpdateChange) -> UUID:
     if command.reason is not UNSET:
         change.row.reason = _reason(command.reason)
     note = values.note(command.note)
+    demand_few(len(command.added_ids), "addRevisionIds")
     held = [each.revision_id for each in change.revisions]
     known = await lock_candidates(bench, [*held, *command.added_ids])
     _let_go(change, command.removed_ids)

@@ -39,6 +39,12 @@ class Candidate:
     state: RevisionState
 
 
+def demand_few(count: int, path: str) -> None:
+    """Raise `InvalidInput` TOO_MANY where a change can't hold so many revisions, before any of them is locked."""
+    if count > REVISIONS_LIMIT:
+        raise InvalidInput("TOO_MANY", f"A change holds at most {REVISIONS_LIMIT} revisions.", (path,))
+
+
 async def lock_candidates(bench: Workbench, ids: Iterable[UUID]) -> Mapping[UUID, Candidate]:
     """Return those of the revisions that there are for the viewer, locked by id until the transaction ends."""
     parameters = {**bench.viewer.parameters, "ids": list(set(ids))}
@@ -50,10 +56,9 @@ async def hold(
 ) -> None:
     """Take drafts into a change, each of another BOM; `known` are they and those that it holds already.
 
-    Raises `NotFound`, or `InvalidInput` DUPLICATE, NOT_A_DRAFT, IN_CHANGE or TOO_MANY, with the place in the list at `path`.
+    Raises `NotFound`, or `InvalidInput` DUPLICATE, NOT_A_DRAFT or IN_CHANGE with the place in the list at `path`, or TOO_MANY.
     """
-    if len(change.revisions) + len(ids) > REVISIONS_LIMIT:
-        raise InvalidInput("TOO_MANY", f"A change holds at most {REVISIONS_LIMIT} revisions.", (path,))
+    demand_few(len(change.revisions) + len(ids), path)
     holders = {
         row.revision_id: row.number for row in await bench.session.execute(_HOLDERS, {"ids": list(ids)})
     }
