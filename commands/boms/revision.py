@@ -119,13 +119,16 @@ async def lock_revision(
 ) -> Revision:
     """Return a revision, locked until the transaction ends.
 
-    Raises `NotFound` (absent or not readable), `Forbidden` (readable, deed not granted) or `VersionConflict`.
+    Raises `NotFound` (absent or not readable), `Forbidden` (readable, deed not granted), `VersionConflict`, or for the deed
+    `update` `InvalidInput` IN_REVIEW: whoever writes a revision needn't think of that.
     """
     revision = await locked_revision(bench, revision_id)
     if not bench.policy.may_anywhere("bom", deed):
         raise Forbidden
     if expected_version is not None and revision.row.version != expected_version:
         raise VersionConflict(revision.row.version)
+    if deed == "update":
+        _demand_unreviewed(revision)
     return revision
 
 
@@ -168,6 +171,10 @@ async def lock_bom(bench: Workbench, bom_id: UUID) -> None:
 def demand_draft(revision: Revision) -> None:
     """Raise unless the revision may still be changed."""
     demand_unreleased(revision)
+    _demand_unreviewed(revision)
+
+
+def _demand_unreviewed(revision: Revision) -> None:
     holder = revision.holder
     if holder is not None and holder.state is ChangeState.REVIEW:
         raise InvalidInput("IN_REVIEW", f"{holder.number} has it in review.", ("id",))
