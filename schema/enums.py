@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
+from domain.engineering_change import ChangeState
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
@@ -20,6 +21,7 @@ from sheets.bom_lines import FileFormat
 __all__ = [
     "BomRevisionState",
     "CostType",
+    "EngineeringChangeState",
     "FileFormat",
     "ItemKind",
     "NotificationKind",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 BomRevisionState = RevisionState
+EngineeringChangeState = ChangeState
 
 
 class SortDirection(Enum):
@@ -162,6 +165,17 @@ _described(
         "OBSOLETE": "Not to be used any more 作废.",
     },
     name="BomRevisionState",
+)
+_described(
+    ChangeState,
+    "Where an engineering change stands 工程变更状态.",
+    {
+        "DRAFT": "Being put together 草稿.",
+        "REVIEW": "Waiting for a decision; what it holds is not edited 评审中.",
+        "RELEASED": "All that it held is released 已发布.",
+        "REJECTED": "Refused for good 已驳回.",
+    },
+    name="EngineeringChangeState",
 )
 _described(
     ScrapRule,

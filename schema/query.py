@@ -7,6 +7,7 @@ import strawberry
 from schema import questions
 from schema.binding import asked
 from schema.boms import BomRevision, Item, Unit
+from schema.engineering_changes import EngineeringChange
 from schema.events import Event
 from schema.node import Connection, Node
 from schema.notifications import Notification
@@ -43,6 +44,12 @@ class Query:
     items: Connection[Item] = asked(questions.items, "Items 物料, by code; `search` looks in code and name.")
     item: Item | None = asked(questions.item, "One item, by exactly one of id and code.")
     bom_revision: BomRevision | None = asked(questions.bom_revision, "One revision of a BOM 物料清单.")
+    engineering_changes: Connection[EngineeringChange] = asked(
+        questions.engineering_changes, "Engineering changes 工程变更, newest first."
+    )
+    engineering_change: EngineeringChange | None = asked(
+        questions.engineering_change, "One engineering change, by exactly one of id and number."
+    )
     orders: Connection[Order] = asked(questions.orders, "Orders, newest first where nothing else is said.")
     order: Order | None = asked(questions.order, "One order, by exactly one of id and number.")
     order_statistics: OrderStatistics = asked(
