@@ -334,33 +334,6 @@ class ApiClientSecretRow(Keyed):
     last_used_at: Mapped[datetime | None]
 
 
-class DocumentRow(Row):
-    """A registered GraphQL document: its exact text by its SHA-256, and how often anybody sent its id."""
-
-    __tablename__ = "document"
-
-    hash: Mapped[bytes] = mapped_column(primary_key=True)
-    text: Mapped[str]
-    created_at: Mapped[datetime]
-    calls: Mapped[int] = mapped_column(BigInteger)
-    last_used_at: Mapped[datetime | None]
-
-
-class ClientDocumentRow(Row):
-    """A document that an API client may send, until it is retired; `calls` are the client's own."""
-
-    __tablename__ = "client_document"
-    __table_args__ = (Index("ix_client_document_hash", "hash"),)
-
-    client_id: Mapped[UUID] = mapped_column(ForeignKey("api_client.id"), primary_key=True)
-    hash: Mapped[bytes] = mapped_column(ForeignKey("document.hash"), primary_key=True)
-    name: Mapped[str]
-    published_at: Mapped[datetime]
-    retired_at: Mapped[datetime | None]
-    calls: Mapped[int] = mapped_column(BigInteger)
-    last_used_at: Mapped[datetime | None]
-
-
 class OrderNumberRow(Row):
     """The last order number given out in a year; locked while one is taken, so that numbers have no gaps."""
 
