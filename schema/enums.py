@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
+from domain.bom_impact import DemandChange
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
@@ -20,6 +21,7 @@ from sheets.bom_lines import FileFormat
 __all__ = [
     "BomRevisionState",
     "CostType",
+    "DemandChange",
     "FileFormat",
     "ItemKind",
     "NotificationKind",
@@ -177,6 +179,15 @@ _described(
     {
         "CSV": "Comma-separated values; also with semicolons or tabs, in UTF-8, UTF-16 or GB18030.",
         "XLSX": "A workbook of Excel, WPS and others; its first visible sheet counts.",
+    },
+)
+_described(
+    DemandChange,
+    "What becomes of the demand of an item when an order is built by another BOM.",
+    {
+        "ADDED": "It was not needed before.",
+        "REMOVED": "It is not needed any more.",
+        "CHANGED": "More or less of it is needed.",
     },
 )
 _described(

@@ -27,6 +27,7 @@ from schema.inputs import (
     OrderReviseInput,
     OrderUpdateInput,
 )
+from schema.order_bom_mutations import OrderBomMutation
 from schema.payloads import (
     NotificationMarkReadPayload,
     OrderPayload,
@@ -72,7 +73,7 @@ class NotificationMarkReadInput:
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(BomMutation):
+class Mutation(OrderBomMutation, BomMutation):
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")

@@ -18,6 +18,7 @@ from db.bom_tables import (
     BomSubstituteRow,
     ItemRow,
     ItemUnitRow,
+    OrderBomPartRow,
 )
 from db.snapshots import client_snapshot, order_snapshot, user_snapshot
 from db.tables import (
@@ -73,7 +74,11 @@ AGGREGATES = {
         Aggregate(
             "Order",
             OrderRow,
-            ((OrderLineRow, OrderLineRow.order_id), (AssignmentRow, AssignmentRow.order_id)),
+            (
+                (OrderLineRow, OrderLineRow.order_id),
+                (AssignmentRow, AssignmentRow.order_id),
+                (OrderBomPartRow, OrderBomPartRow.order_id),
+            ),
             order_snapshot,
             "number",
         ),
