@@ -33,6 +33,8 @@ from policies.compiler import Policy
 from policies.viewer import Viewer
 
 _ATTEMPTS = 3
+_OBJECT = "object"
+"""Under which name an answer tells the id of its object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +62,17 @@ class Workbench:
     policy: Policy
     origin: Origin
     today: date
+    told: Answer = field(default_factory=Answer)
+    """What a command tells beside its object, by name; remembered with it, so that it is told again."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did: the object it made or changed, or why it was refused."""
+    """What a command did: the object it made or changed with what it told beside it, or why it was refused."""
 
     object_id: UUID | None
     refusals: tuple[Refusal, ...] = ()
+    told: Answer = field(default_factory=Answer)
 
 
 @dataclass
@@ -135,20 +140,22 @@ class Clerk(Generic[CommandT]):
         try:
             with translated():
                 remembered = await _claim_key(bench, command)
-                object_id = remembered or await handler(bench, command)
                 if remembered is None:
+                    object_id = await handler(bench, command)
                     await _remember(bench, command, object_id)
+                else:
+                    object_id = remembered
         except Refusal as refusal:
             await session.rollback()
             return CommandRun(session, Outcome(None, (refusal,)), is_kept=False)
         except BaseException:
             await session.rollback()
             raise
-        return CommandRun(session, Outcome(object_id), is_kept=not command.dry_run)
+        return CommandRun(session, Outcome(object_id, told=bench.told), is_kept=not command.dry_run)
 
 
 async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
-    """Take the command's key; return what was done under it before, null where it is new.
+    """Take the command's key; return what was done under it before, and tell it again; null where it is new.
 
     A second server with the same key waits here until the first one has committed or rolled back.
     """
@@ -169,22 +176,28 @@ async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
     if known.input_hash != fingerprint:
         raise IdempotencyMismatch
     assert known.answer is not None, "a committed key has its answer"
-    return UUID(known.answer["object"])
+    object_id, told = known.answer[_OBJECT], {**known.answer}
+    del told[_OBJECT]
+    bench.told.update(told)
+    return UUID(object_id)
 
 
 async def _remember(bench: Workbench, command: Command, object_id: UUID) -> None:
-    """Note what was made; what was changed, the claim has told already."""
+    """Note what was made and told; what was changed, the claim has told already."""
     if command.object_id is not None:
         assert command.object_id == object_id, "a command changes the object that it names"
-        return
+        if not bench.told:
+            return
     if command.idempotency_key is None or command.dry_run:
         return
     key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
-    await bench.session.execute(_REMEMBER, {**_held(bench, key), "answer": _answer(object_id)})
+    await bench.session.execute(
+        _REMEMBER, {**_held(bench, key), "answer": {_OBJECT: str(object_id), **bench.told}}
+    )
 
 
 def _answer(object_id: UUID | None) -> Answer | None:
-    return None if object_id is None else {"object": str(object_id)}
+    return None if object_id is None else {_OBJECT: str(object_id)}
 
 
 def _held(bench: Workbench, key: str) -> dict[str, object]:

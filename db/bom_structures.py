@@ -140,7 +140,7 @@ def _work(row: RowMapping | None) -> tuple[tuple[Operation, ...], Decimal]:
 _AnySelect = Select[*tuple[Any, ...]]
 
 
-def _statements() -> tuple[_AnySelect, _AnySelect]:
+def _statements() -> tuple[_AnySelect, _AnySelect, _AnySelect]:
     day = bindparam("day", type_=Date())
     asked = _REVISION.c.id == any_(bindparam("revisions", type_=ARRAY(Uuid())))
     root = select(_REVISION.c.id.label("id"), false().label("is_below")).where(asked)
@@ -162,7 +162,16 @@ def _statements() -> tuple[_AnySelect, _AnySelect]:
         .group_by(reached.c.id)
         .subquery("each")
     )
-    lines = (
+    given = select(_REVISION.c.id, false().label("is_below"), true().label("is_root")).where(asked)
+    return (
+        _selected_lines(each, holds_on(_LINE, day)),
+        _selected_work(each),
+        _selected_lines(given.subquery("given"), true()),
+    )
+
+
+def _selected_lines(each: FromClause, holds: ColumnElement[bool]) -> _AnySelect:
+    return (
         select(
             each.c.id.label("revision_id"),
             each.c.is_below,
@@ -173,12 +182,11 @@ def _statements() -> tuple[_AnySelect, _AnySelect]:
             _ITEM.c.kind,
         )
         .join_from(each, _REVISION, _REVISION.c.id == each.c.id)
-        .outerjoin(_LINE, and_(_LINE.c.revision_id == each.c.id, holds_on(_LINE, day)))
+        .outerjoin(_LINE, and_(_LINE.c.revision_id == each.c.id, holds))
         .outerjoin(_ITEM, _ITEM.c.id == _LINE.c.item_id)
         .order_by(each.c.id, _LINE.c.position, _LINE.c.id)
         .limit(LINES_LIMIT + 1)
     )
-    return lines, _selected_work(each)
 
 
 def _selected_work(revision: FromClause) -> _AnySelect:
@@ -202,5 +210,8 @@ def _selected_work(revision: FromClause) -> _AnySelect:
     )
 
 
-LINES, WORK = _statements()
-"""The lines of all revisions in force on a `day` below some `revisions`, theirs included; and the work on them."""
+LINES, WORK, PINNED = _statements()
+"""The lines of all revisions in force on a `day` below some `revisions`, theirs included; and the work on them.
+
+The third: the lines of exactly these `revisions`, whatever the day; see `db.order_boms`.
+"""

@@ -191,3 +191,18 @@ class BomCoProductRow(Keyed):
     item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
     quantity: Mapped[Decimal] = mapped_column(Rate)
     cost_share_percent: Mapped[Decimal] = mapped_column(Percent)
+
+
+class OrderBomPartRow(Keyed):
+    """By which revision an item is made for an order: all that is below the order's own, pinned when that was frozen.
+
+    Pinned is also whether the item is passed through, since what it is to the company may change.
+    """
+
+    __tablename__ = "order_bom_part"
+    __table_args__ = (UniqueConstraint("order_id", "item_id"),)
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("engineering_order.id"))
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
+    revision_id: Mapped[UUID] = mapped_column(ForeignKey("bom_revision.id"), index=True)
+    is_phantom: Mapped[bool]

@@ -56,7 +56,7 @@ def rows_by_parent(reads: Reads, source: ToMany, parent: UUID) -> Awaitable[Sequ
     async def batch(parents: Sequence[UUID]) -> list[list[Record]]:
         binding = reads.binding(source.target)
         statement = (
-            masked_select(reads.policy, binding)
+            source.within(masked_select(reads.policy, binding))
             .add_columns(source.key.label(_PARENT))
             .where(source.key == any_(_keys()))
             .order_by(source.key, source.order, binding.column("id"))
@@ -161,7 +161,7 @@ def listed_by_parent(reads: Reads, source: ToMany, parent: UUID, arguments: Page
 
     async def counts(parents: Sequence[UUID]) -> list[int]:
         statement = (
-            masked_select(reads.policy, nested.binding)
+            source.within(masked_select(reads.policy, nested.binding))
             .with_only_columns(source.key.label(_PARENT), func.count().label("total"))
             .where(source.key == any_(_keys()))
             .group_by(source.key)
@@ -182,7 +182,7 @@ async def _pages(
     source, keys, arguments = nested.source, nested.keys, nested.arguments
     order = ordering(keys, is_backward=arguments.is_backward)
     ranked = (
-        masked_select(reads.policy, nested.binding)
+        source.within(masked_select(reads.policy, nested.binding))
         .add_columns(
             *_sort_columns(keys),
             source.key.label(_PARENT),

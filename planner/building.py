@@ -313,6 +313,7 @@ class Builder:
             nested_keys(source, binding),
             (source.key == row[KEY],),
             Reached(parent, source.key),
+            source,
         )
         if not definition.args:
             found = lists.short_list(self, nodes, listing, self.each_points(kind, nodes))

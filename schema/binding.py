@@ -82,7 +82,11 @@ def to_many(
     target: str, attribute: InstrumentedAttribute[Any], order: InstrumentedAttribute[Any], description: str
 ) -> Any:
     """Declare the connection to all rows of type `target` whose key names this row."""
-    source = ToMany(target, attribute.expression, order.expression)
+    return to_rows(ToMany(target, attribute.expression, order.expression), description)
+
+
+def to_rows(source: ToMany, description: str) -> Any:
+    """Declare the connection to all rows of a relation that is made elsewhere: one through another table."""
     return strawberry.field(
         resolver=relations.to_many(source), description=description, metadata={_SOURCE: source}
     )

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
+from domain.bom_impact import DemandChange
 from domain.engineering_change import ChangeState
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
@@ -21,6 +22,7 @@ from sheets.bom_lines import FileFormat
 __all__ = [
     "BomRevisionState",
     "CostType",
+    "DemandChange",
     "EngineeringChangeState",
     "FileFormat",
     "ItemKind",
@@ -191,6 +193,15 @@ _described(
     {
         "CSV": "Comma-separated values; also with semicolons or tabs, in UTF-8, UTF-16 or GB18030.",
         "XLSX": "A workbook of Excel, WPS and others; its first visible sheet counts.",
+    },
+)
+_described(
+    DemandChange,
+    "What becomes of the demand of an item when an order is built by another BOM.",
+    {
+        "ADDED": "It was not needed before.",
+        "REMOVED": "It is not needed any more.",
+        "CHANGED": "More or less of it is needed.",
     },
 )
 _described(

@@ -28,6 +28,7 @@ from schema.inputs import (
     OrderReviseInput,
     OrderUpdateInput,
 )
+from schema.order_bom_mutations import OrderBomMutation
 from schema.payloads import (
     NotificationMarkReadPayload,
     OrderPayload,
@@ -73,7 +74,7 @@ class NotificationMarkReadInput:
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(BomMutation, EngineeringChangeMutation):
+class Mutation(OrderBomMutation, BomMutation, EngineeringChangeMutation):
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")

@@ -18,6 +18,7 @@ from db.bom_tables import (
     BomSubstituteRow,
     ItemRow,
     ItemUnitRow,
+    OrderBomPartRow,
 )
 from db.change_snapshots import change_snapshot
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
@@ -75,7 +76,11 @@ AGGREGATES = {
         Aggregate(
             "Order",
             OrderRow,
-            ((OrderLineRow, OrderLineRow.order_id), (AssignmentRow, AssignmentRow.order_id)),
+            (
+                (OrderLineRow, OrderLineRow.order_id),
+                (AssignmentRow, AssignmentRow.order_id),
+                (OrderBomPartRow, OrderBomPartRow.order_id),
+            ),
             order_snapshot,
             "number",
         ),

@@ -144,7 +144,7 @@ def believable(chance: random.Random, company: Company) -> Company:
         {**event, "changes": {name: named(name, change) for name, change in event["changes"].items()}}
         for event in company.rows["Event"]
     ]
-    return Company({**company.rows, "Event": happened})
+    return Company({**company.rows, "Event": happened}, company.bom_parts)
 
 
 def feed(chance: random.Random, company: Company, count: int) -> list[FeedEntry]:
