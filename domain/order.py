@@ -132,6 +132,10 @@ TRANSITIONS: Mapping[tuple[OrderState, OrderAction], Transition] = {
 }
 
 
+OPEN_STATES = tuple(state for state in OrderState if (state, OrderAction.CANCEL) in TRANSITIONS)
+"""The states of orders that are still built, or will be: those in which they can be cancelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
     """What the rules need to know of an order; `amount` in the project's currency, null while a price is missing."""
