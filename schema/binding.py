@@ -69,9 +69,14 @@ def column(attribute: InstrumentedAttribute[Any], description: str) -> Any:
     return strawberry.field(description=description, metadata={_SOURCE: Column(attribute.expression)})
 
 
-def to_one(attribute: InstrumentedAttribute[Any], target: str, description: str) -> Any:
-    """Declare the row of type `target` that a key of this row names."""
-    source = ToOne(attribute.expression, target)
+def to_one(
+    attribute: InstrumentedAttribute[Any],
+    target: str,
+    description: str,
+    by: InstrumentedAttribute[Any] | None = None,
+) -> Any:
+    """Declare the row of type `target` that a key of this row names: by its id, or by another unique column."""
+    source = ToOne(attribute.expression, target, None if by is None else by.expression)
     return strawberry.field(
         resolver=relations.to_one(source), description=description, metadata={_SOURCE: source}
     )
