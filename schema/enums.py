@@ -12,6 +12,7 @@ from domain.bom import ItemKind, RevisionState, ScrapRule
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
+from domain.recost import Cause, RunState
 from loaders.orders import OrderSortField
 from loaders.totals import OrderGrouping
 from policies.roles import Role
@@ -27,12 +28,15 @@ __all__ = [
     "OrderSortField",
     "OrderState",
     "OrganizationKind",
+    "RecostCause",
+    "RecostState",
     "Role",
     "ScrapRule",
     "SortDirection",
 ]
 
 BomRevisionState = RevisionState
+RecostCause, RecostState = Cause, RunState
 
 
 class SortDirection(Enum):
@@ -160,6 +164,29 @@ _described(
         "OBSOLETE": "Not to be used any more 作废.",
     },
     name="BomRevisionState",
+)
+_described(
+    RunState,
+    "Where a run stands that computes costs.",
+    {
+        "COLLECTING": "It finds out what is concerned.",
+        "RUNNING": "It computes, lowest level first.",
+        "DONE": "Everything is computed.",
+        "FAILED": "It was given up; what it has left is stale until the next run, which takes it over.",
+    },
+    name="RecostState",
+)
+_described(
+    Cause,
+    "Why costs are computed again.",
+    {
+        "PRICE": "The item's own cost or currency was changed.",
+        "RELEASED": "A revision of its BOM was released.",
+        "SUPERSEDED": "A revision of its BOM was replaced.",
+        "DAY": "A day has come on which lines or revisions begin or end.",
+        "MISSING": "They had never been computed.",
+    },
+    name="RecostCause",
 )
 _described(
     ScrapRule,

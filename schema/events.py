@@ -40,7 +40,7 @@ class Event(Node):
     aggregate: Node | None = to_any(
         EventRow.aggregate_type,
         EventRow.aggregate_id,
-        ("Order", "User", "Item", "BomRevision"),
+        ("Order", "User", "Item", "BomRevision", "ItemCost"),
         "To what it happened.",
     )
     version: int = column(EventRow.version, "Version of the object that it led to.")

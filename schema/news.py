@@ -8,11 +8,13 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET, argument
 
+from db.identifiers import cost_id
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_key
 from loaders.news import NewsQuestion
 from loaders.notifications import NoticeQuestion
 from loaders.places import position_of
+from loaders.recosts import CostNewsQuestion
 from resolvers.relations import given
 from schema.enums import OrderState
 from schema.filters import given_key
@@ -21,6 +23,9 @@ _IDS_LIMIT = 500
 
 _Project = Annotated[strawberry.ID | None, argument(description="Orders of this project only.")]
 _Orders = Annotated[list[strawberry.ID] | None, argument(description="These orders only, at most 500.")]
+_Items = Annotated[
+    list[strawberry.ID] | None, argument(description="Costs of these items only, at most 500.")
+]
 _States = Annotated[
     list[OrderState] | None,
     argument(description="Orders that are in one of these states now, or were before the change."),
@@ -48,6 +53,13 @@ def order_changed(
         states=None if wanted is None else frozenset(wanted),
         after=_place(after),
     )
+
+
+def item_cost_changed(item_ids: _Items = UNSET, after: _After = UNSET) -> CostNewsQuestion:
+    """Ask for changes of costs."""
+    items = _keys("Item", item_ids)
+    ids = None if items is None else frozenset(cost_id(each) for each in items)
+    return CostNewsQuestion(ids=ids, after=_place(after))
 
 
 def viewer_notifications(after: _After = UNSET) -> NoticeQuestion:

@@ -6,6 +6,7 @@ import strawberry
 
 from schema import news
 from schema.binding import followed
+from schema.cost_news import ItemCostChange
 from schema.events import OrderChange
 from schema.notifications import NotificationChange
 
@@ -16,6 +17,10 @@ class Subscription:
 
     order_changed: OrderChange = followed(
         news.order_changed, "Changes of orders, in the order in which they were committed."
+    )
+    item_cost_changed: ItemCostChange = followed(
+        news.item_cost_changed,
+        "Changes of rolled-up costs of items, in the order in which they were committed.",
     )
     viewer_notifications: NotificationChange = followed(
         news.viewer_notifications,

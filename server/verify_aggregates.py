@@ -19,6 +19,8 @@ from db.bom_tables import (
     ItemRow,
     ItemUnitRow,
 )
+from db.cost_snapshots import cost_snapshot
+from db.recost_tables import ItemCostRow
 from db.snapshots import client_snapshot, order_snapshot, user_snapshot
 from db.tables import (
     ApiClientRow,
@@ -96,6 +98,7 @@ AGGREGATES = {
             ),
             revision_snapshot,
         ),
+        Aggregate("ItemCost", ItemCostRow, (), cost_snapshot),
     )
 }
 """By their names in the log."""

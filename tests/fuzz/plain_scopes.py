@@ -39,6 +39,9 @@ TABLES = {
     "BomSubstitute": "bom_substitute",
     "BomOperation": "bom_operation",
     "BomCoProduct": "bom_co_product",
+    "RecostRun": "recost_run",
+    "RecostRequest": "recost_request",
+    "ItemCost": "item_cost",
     "Event": "event",
     "Notification": "notification",
 }
@@ -134,7 +137,7 @@ class Judge:
                 orders = self.world.orders_of(type_name, row)
                 return any((order["id"], viewer.user_id) in self.world.assigned for order in orders)
             case "library":
-                return type_name == "Event" and row["aggregate_type"] in {"Item", "BomRevision"}
+                return type_name == "Event" and row["aggregate_type"] in {"Item", "BomRevision", "ItemCost"}
             case "self":
                 about = {"User": "id", "Assignment": "user_id", "Notification": "user_id"}.get(type_name)
                 return about is not None and row[about] == viewer.user_id

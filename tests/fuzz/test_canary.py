@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ import pytest_asyncio
 from graphql import GraphQLSchema
 from structlog.testing import capture_logs
 
+from commands.recosting.runs import Recosting
+from commands.recosting.watching import watch_missing
 from domain.identifiers import OrganizationId, UserId, global_id
 from policies.bindings import FieldBinding, TypeBinding
 from policies.compiler import Policy
@@ -62,6 +65,9 @@ EVERYTHING = """{
       assignments { user { email } } events(first: 3) { nodes { changes { field before after } } }
     } }
   }
+  items(first: 100) { nodes { standardCost rolledCost { material operation coProductCredit total hiddenFields } } }
+  recostRuns(first: 5) { nodes { id requests(first: 5) { nodes { item { standardCost } } } } }
+  costs: events(first: 100, filter: {types: ["ItemCostComputed"]}) { nodes { changes { field before after } } }
   organizations(first: 100) { nodes { bankName bankAccount } }
   users(first: 100) { nodes { email phone } }
   projects(first: 100) { nodes { approvalLimit } }
@@ -135,6 +141,9 @@ async def mine(api: Api) -> Mine:
     await api.rows(EXTRA_PEOPLE)
     await api.rows(EXTRA_ROLES)
     engine = api.database.write
+    costs = Recosting(engine, UTC)
+    await watch_missing(costs)
+    await costs.finish()
     canaries = await plant(engine, await read_world(engine))
     grants: dict[UUID, set[Grant]] = defaultdict(set)
     for user_id, role, project_id in await api.rows("SELECT user_id, role, project_id FROM membership"):

@@ -28,6 +28,7 @@ from db.bom_tables import (
     ItemUnitRow,
     UnitRow,
 )
+from db.recost_tables import ItemCostRow, RecostRequestRow, RecostRunRow
 from db.tables import (
     AssignmentRow,
     CostCodeRow,
@@ -45,6 +46,7 @@ from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 from tests.fuzz.planned.company_boms import items_and_boms
+from tests.fuzz.planned.company_costs import costs
 from tests.fuzz.planned.company_events import events
 from tests.fuzz.planned.odd_values import day, moment, new_key, number, perhaps, text
 
@@ -87,6 +89,9 @@ _TABLES: Mapping[str, type[Keyed]] = {
     "BomSubstitute": BomSubstituteRow,
     "BomOperation": BomOperationRow,
     "BomCoProduct": BomCoProductRow,
+    "RecostRun": RecostRunRow,
+    "RecostRequest": RecostRequestRow,
+    "ItemCost": ItemCostRow,
     "Event": EventRow,
     "Notification": NotificationRow,
 }
@@ -104,6 +109,7 @@ def random_company(chance: random.Random) -> Company:
     rows["OrderLine"] = [line for order in rows["Order"] for line in _lines(chance, order)]
     rows["Assignment"] = [each for order in rows["Order"] for each in _assignments(chance, order, rows)]
     rows |= items_and_boms(chance)
+    rows |= costs(chance, rows)
     rows["Event"] = events(chance, rows)
     rows["Notification"] = _notifications(chance, rows)
     return Company(rows)

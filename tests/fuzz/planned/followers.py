@@ -28,7 +28,13 @@ from tests.fuzz.planned.given import NotGiven, Plain, Variable, plain
 from tests.fuzz.planned.selections import Scope, Selected, printed
 
 _FACTS = RequestFacts("fuzz", "192.0.2.1")
-_TYPES: Mapping[str, str] = {"projectId": "ID", "orderIds": "[ID!]", "states": "[OrderState!]"}
+_TYPES: Mapping[str, str] = {
+    "projectId": "ID",
+    "orderIds": "[ID!]",
+    "states": "[OrderState!]",
+    "itemIds": "[ID!]",
+}
+_FOLLOWED = ("orderChanged", "orderChanged", "orderChanged", "itemCostChanged", "viewerNotifications")
 _SOME_PLACE = 7
 _NAMED: Mapping[str, str] = {
     "project": "Project",
@@ -57,7 +63,7 @@ class FollowAuthor(Author):
         root = self._schema.subscription_type
         assert root is not None
         # More can be asked of an order than of a notification, and it can be narrowed.
-        name = self._chance.choice(("orderChanged", "orderChanged", "orderChanged", "viewerNotifications"))
+        name = self._chance.choice(_FOLLOWED)
         definition = root.fields[name]
         narrowed_by = [each for each in definition.args if each in _TYPES]
         arguments = ", ".join(f"{each}: ${each}" for each in narrowed_by)
@@ -170,10 +176,12 @@ def narrowings(
     projects = [global_id("Project", each) for each in chance.sample(company.keys("Project"), 2)]
     orders: list[Plain] = [global_id("Order", each) for each in company.keys("Order")]
     some, others = chance.sample(orders, 60), chance.sample(orders, 60)
+    items: list[Plain] = [global_id("Item", each) for each in company.keys("Item")]
     states: list[Plain] = [state.value for state in OrderState]
     choices: Mapping[str, Sequence[Plain]] = {
         "projectId": (None, None, *projects),
         "orderIds": (None, None, some, others),
+        "itemIds": (None, None, chance.sample(items, 20), chance.sample(items, 10)),
         "states": (None, None, chance.sample(states, 3), chance.sample(states, 5)),
     }
     while True:
