@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 BomRevisionState = RevisionState
-RecostCause, RecostState = Cause, RunState
+RecostCause = Cause
+RecostState = RunState
 
 
 class SortDirection(Enum):

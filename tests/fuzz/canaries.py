@@ -19,7 +19,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from policies.viewer import Viewer
-from tests.fuzz.plain_scopes import TABLES, Judge, PlainRow, World
+from tests.fuzz.plain_scopes import TABLES, Judge, PlainRow, World, read_world
+from tests.integration.recost_world import all_computed
 
 _CANARY = re.compile(r"(?<![0-9a-f])9317[0-9]{7}(?![0-9a-f])")
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{16,2000}={0,2}")
@@ -114,6 +115,12 @@ class Canaries:
     def found_in(self, content: str) -> set[str]:
         """Return all that stand in a text, also inside cursors."""
         return {digits for each in _opened(content) for digits in _CANARY.findall(each)} & self.planted.keys()
+
+
+async def costed_world(engine: AsyncEngine) -> World:
+    """Return all rows of the database, with the costs of what is made among them."""
+    await all_computed(engine)
+    return await read_world(engine)
 
 
 async def plant(engine: AsyncEngine, world: World) -> Canaries:

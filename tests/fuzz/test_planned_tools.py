@@ -166,7 +166,9 @@ def test_commands_reach_every_command_that_can_be_tried(schema: GraphQLSchema, c
     assert {each for each in found if each.startswith("Mutation.session")} == set()
 
 
-QUERIED = tuple(f"{name}." for name in (*catalog.types, "Node", "PageInfo"))
+QUERIED = tuple(
+    f"{name}{part}" for name in (*catalog.types, "Node", "PageInfo") for part in (".", "Connection.", "Edge.")
+)
 
 
 def test_every_command_is_only_tried(schema: GraphQLSchema, company: Company) -> None:

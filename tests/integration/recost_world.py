@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from commands.recosting.runs import Recosting
+from commands.recosting.watching import watch_missing
 from db.bom_structures import LINES, WORK, in_force, library, parameters
 from db.bom_tables import BomRevisionRow, ItemRow
 from domain.cost_rollup import Price, rolled_up
@@ -53,6 +54,13 @@ async def recosting(database_url: str) -> AsyncGenerator[Recosting]:
         yield Recosting(engine, ZoneInfo("Asia/Shanghai"))
     finally:
         await engine.dispose()
+
+
+async def all_computed(engine: AsyncEngine) -> None:
+    """Have all costs of a company kept, of which nobody has asked for one."""
+    costs = Recosting(engine, ZoneInfo("Asia/Shanghai"))
+    await watch_missing(costs)
+    await costs.finish()
 
 
 async def kept(engine: AsyncEngine) -> dict[UUID, Shown]:
