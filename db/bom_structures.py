@@ -95,12 +95,12 @@ def library(lines: Iterable[RowMapping], work: Iterable[RowMapping] = ()) -> Lib
         revisions[row["revision_id"]] = row
         own = held.setdefault(row["revision_id"], [])
         if row["id"] is not None:
-            own.append(_line(row))
+            own.append(line_of(row))
         if row["kind"] is ItemKind.PHANTOM:
             phantoms.add(row["item_id"])
     worked = {row["revision_id"]: row for row in work}
     structures = {
-        key: Structure(key, row["made_id"], row["base_quantity"], tuple(held[key]), *_work(worked.get(key)))
+        key: Structure(key, row["made_id"], row["base_quantity"], tuple(held[key]), *work_of(worked.get(key)))
         for key, row in revisions.items()
     }
     return Library(
@@ -110,7 +110,8 @@ def library(lines: Iterable[RowMapping], work: Iterable[RowMapping] = ()) -> Lib
     )
 
 
-def _line(row: RowMapping) -> Line:
+def line_of(row: RowMapping) -> Line:
+    """Return the line that a row of `bom_line` is."""
     return Line(
         row["id"],
         row["position"],
@@ -128,8 +129,8 @@ def _line(row: RowMapping) -> Line:
     )
 
 
-def _work(row: RowMapping | None) -> tuple[tuple[Operation, ...], Decimal]:
-    """Return the operations of a revision and how much of the cost its co-products bear."""
+def work_of(row: RowMapping | None) -> tuple[tuple[Operation, ...], Decimal]:
+    """Return the operations of a revision and how much of the cost its co-products bear, as `selected_work` reads them."""
     if row is None:
         return (), Decimal(0)
     operations = zip(row["minutes"] or (), row["rates"] or (), strict=True)
@@ -165,7 +166,7 @@ def _statements() -> tuple[_AnySelect, _AnySelect, _AnySelect]:
     given = select(_REVISION.c.id, false().label("is_below"), true().label("is_root")).where(asked)
     return (
         _selected_lines(each, holds_on(_LINE, day)),
-        _selected_work(each),
+        selected_work(each),
         _selected_lines(given.subquery("given"), true()),
     )
 
@@ -189,7 +190,9 @@ def _selected_lines(each: FromClause, holds: ColumnElement[bool]) -> _AnySelect:
     )
 
 
-def _selected_work(revision: FromClause) -> _AnySelect:
+def selected_work(revision: FromClause) -> _AnySelect:
+    """Return the SELECT of the work on each of some revisions (`id`): minutes and rates by position, co-products' share."""
+
     def ordered(column: ColumnElement[Decimal]) -> ColumnElement[Any]:
         return (
             select(func.array_agg(aggregate_order_by(column, _OPERATION.c.position)))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -128,6 +129,9 @@ class BomLineRow(Keyed):
         CheckConstraint("factor_numerator > 0 AND factor_denominator > 0", name="factor"),
         Index("ix_bom_line_revision_id_position", "revision_id", "position"),
         Index("ix_bom_line_item_id", "item_id", "revision_id"),
+        # On the first day of some lines, and on the last of others, costs change: those are looked for every day.
+        Index("ix_bom_line_valid_from", "valid_from", postgresql_where=text("valid_from IS NOT NULL")),
+        Index("ix_bom_line_valid_to", "valid_to", postgresql_where=text("valid_to IS NOT NULL")),
     )
 
     revision_id: Mapped[UUID] = mapped_column(ForeignKey("bom_revision.id"))

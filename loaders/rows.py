@@ -19,7 +19,7 @@ from loaders.questions import FieldQuestion, ListQuestion, Parameters
 from loaders.reads import Reads
 from loaders.records import Record
 from loaders.selects import masked_select
-from policies.bindings import Computed, ToMany, TypeBinding
+from policies.bindings import Computed, ToMany, ToOne, TypeBinding
 
 _PARENT = "_parent"
 _RANK = "_rank"
@@ -37,6 +37,27 @@ def row_by_key(reads: Reads, type_name: str, key: UUID, deed: str = "read") -> A
         return [found.get(each) for each in keys]
 
     return reads.loader(("row", type_name, deed), lambda: Batcher(batch)).load(key)
+
+
+def row_named(reads: Reads, source: ToOne, key: UUID) -> Awaitable[Record | None]:
+    """Return the row that a key names, null where it does not exist or may not be read."""
+    column = source.by
+    if column is None:
+        return row_by_key(reads, source.target, key)
+
+    async def batch(keys: Sequence[UUID]) -> list[Record | None]:
+        statement = (
+            masked_select(reads.policy, reads.binding(source.target))
+            .add_columns(column.label(_PARENT))
+            .where(column == any_(_keys()))
+        )
+        found = {
+            row[_PARENT]: Record(source.target, row)
+            for row in await reads.fetch(statement, {"keys": list(keys)})
+        }
+        return [found.get(each) for each in keys]
+
+    return reads.loader(("named", source), lambda: Batcher(batch)).load(key)
 
 
 def facts_by_key(reads: Reads, type_name: str, source: Computed, key: UUID) -> Awaitable[Mapping[str, Any]]:

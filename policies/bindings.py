@@ -54,10 +54,11 @@ class GlobalKey(_Stored):
 
 @dataclass(frozen=True, eq=False)
 class ToOne(_Stored):
-    """The value is the row of type `target` whose id stands in `key`."""
+    """The value is the row of type `target` whose id, or whose unique column `by`, is what stands in `key`."""
 
     key: StoredColumn
     target: str
+    by: StoredColumn | None = None
 
 
 @dataclass(frozen=True)

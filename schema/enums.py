@@ -14,6 +14,7 @@ from domain.engineering_change import ChangeState
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
+from domain.recost import Cause, RunState
 from loaders.orders import OrderSortField
 from loaders.totals import OrderGrouping
 from policies.roles import Role
@@ -33,6 +34,8 @@ __all__ = [
     "OrderSortField",
     "OrderState",
     "OrganizationKind",
+    "RecostCause",
+    "RecostState",
     "Role",
     "ScrapRule",
     "SortDirection",
@@ -40,6 +43,8 @@ __all__ = [
 
 BomRevisionState = RevisionState
 EngineeringChangeState = ChangeState
+RecostCause = Cause
+RecostState = RunState
 
 
 class SortDirection(Enum):
@@ -178,6 +183,29 @@ _described(
         "REJECTED": "Refused for good 已驳回.",
     },
     name="EngineeringChangeState",
+)
+_described(
+    RunState,
+    "Where a run stands that computes costs.",
+    {
+        "COLLECTING": "It finds out what is concerned.",
+        "RUNNING": "It computes, lowest level first.",
+        "DONE": "Everything is computed.",
+        "FAILED": "It was given up; what it has left is stale until the next run, which takes it over.",
+    },
+    name="RecostState",
+)
+_described(
+    Cause,
+    "Why costs are computed again.",
+    {
+        "PRICE": "The item's own cost or currency was changed.",
+        "RELEASED": "A revision of its BOM was released.",
+        "SUPERSEDED": "A revision of its BOM was replaced.",
+        "DAY": "A day has come on which lines or revisions begin or end.",
+        "MISSING": "They had never been computed.",
+    },
+    name="RecostCause",
 )
 _described(
     ScrapRule,

@@ -7,6 +7,7 @@ import strawberry
 from schema import questions
 from schema.binding import asked
 from schema.boms import BomRevision, Item, Unit
+from schema.costs import RecostRun
 from schema.engineering_changes import EngineeringChange
 from schema.events import Event
 from schema.node import Connection, Node
@@ -43,6 +44,9 @@ class Query:
     units: Connection[Unit] = asked(questions.units, "Units of measure 计量单位, by code.")
     items: Connection[Item] = asked(questions.items, "Items 物料, by code; `search` looks in code and name.")
     item: Item | None = asked(questions.item, "One item, by exactly one of id and code.")
+    recost_runs: Connection[RecostRun] = asked(
+        questions.recost_runs, "Runs that computed costs again 成本重算, newest first, with their progress."
+    )
     bom_revision: BomRevision | None = asked(questions.bom_revision, "One revision of a BOM 物料清单.")
     engineering_changes: Connection[EngineeringChange] = asked(
         questions.engineering_changes, "Engineering changes 工程变更, newest first."

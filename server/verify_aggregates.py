@@ -22,6 +22,8 @@ from db.bom_tables import (
 )
 from db.change_snapshots import change_snapshot
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
+from db.cost_snapshots import cost_snapshot
+from db.recost_tables import ItemCostRow
 from db.snapshots import client_snapshot, order_snapshot, user_snapshot
 from db.tables import (
     ApiClientRow,
@@ -110,6 +112,7 @@ AGGREGATES = {
             change_snapshot,
             "number",
         ),
+        Aggregate("ItemCost", ItemCostRow, (), cost_snapshot),
     )
 }
 """By their names in the log."""

@@ -129,6 +129,26 @@ DOCUMENTS = {
         }
       }
     """,
+    "an item with the cost that is kept of it": """
+      {
+        item(code: "PS-100") {
+          code rolledCost {
+            material operation coProductCredit total currency isPartial hasMixedCurrencies isStale computedAt
+            revision { number }
+          }
+        }
+      }
+    """,
+    "runs that computed costs": """
+      query ($size: Int!) {
+        recostRuns(first: $size) {
+          nodes {
+            state day requestCount totalCount doneCount changedCount fault startedAt endedAt
+            requests(first: 5) { nodes { cause requestedAt item { code } requestedBy { name } } }
+          }
+        }
+      }
+    """,
     "statistics by project and state": """
       { orderStatistics(groupBy: [PROJECT, STATE]) { amount groups { project { code } state count } } }
     """,

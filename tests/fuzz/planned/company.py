@@ -30,6 +30,7 @@ from db.bom_tables import (
     UnitRow,
 )
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
+from db.recost_tables import ItemCostRow, RecostRequestRow, RecostRunRow
 from db.tables import (
     AssignmentRow,
     CostCodeRow,
@@ -48,6 +49,7 @@ from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 from tests.fuzz.planned.company_boms import frozen_bom, items_and_boms, order_bom_parts
 from tests.fuzz.planned.company_changes import engineering_changes
+from tests.fuzz.planned.company_costs import costs
 from tests.fuzz.planned.company_events import events
 from tests.fuzz.planned.odd_values import day, moment, new_key, number, perhaps, text
 
@@ -96,6 +98,9 @@ _TABLES: Mapping[str, type[Keyed]] = {
     "BomCoProduct": BomCoProductRow,
     "EngineeringChange": EngineeringChangeRow,
     "EngineeringChangeRevision": EngineeringChangeRevisionRow,
+    "RecostRun": RecostRunRow,
+    "RecostRequest": RecostRequestRow,
+    "ItemCost": ItemCostRow,
     "Event": EventRow,
     "Notification": NotificationRow,
 }
@@ -114,6 +119,7 @@ def random_company(chance: random.Random) -> Company:
     rows["OrderLine"] = [line for order in rows["Order"] for line in _lines(chance, order)]
     rows["Assignment"] = [each for order in rows["Order"] for each in _assignments(chance, order, rows)]
     rows |= engineering_changes(chance, rows)
+    rows |= costs(chance, rows)
     rows["Event"] = events(chance, rows)
     rows["Notification"] = _notifications(chance, rows)
     return Company(rows, [part for order in rows["Order"] for part in order_bom_parts(chance, order, rows)])
