@@ -28,6 +28,7 @@ from bench.plan import BENCHES, Plan, PlanError, plan_of
 from bench.plot import write_plot
 from bench.processes import ROOT, BenchError
 from bench.reading import reading
+from bench.recost import recost
 from bench.report import PLOT_NAME, Setting, print_table, write_page
 from bench.results import Outcome
 from bench.seeded import FOLDER, seeded
@@ -42,6 +43,7 @@ _RUN: Mapping[str, Callable[[Stage], Outcome]] = {
     "command": command,
     "fanout": fanout,
     "explosion": explosion,
+    "recost": recost,
 }
 assert tuple(_RUN) == BENCHES
 

@@ -92,6 +92,8 @@ def eoms(
         "EOMS_STREAM_MAX_ENTRIES": "1000",
         # Half of the seed is overdue, and noting that is a work of its own.
         "EOMS_OVERDUE_CHECK_SECONDS": "0",
+        # So are the first costs of what a bench has put into the database.
+        "EOMS_RECOST_WORKER": "false",
         **(settings or {}),
     }
     name = f"eoms-{database.orders}{'-debugged' if is_debugged else ''}"

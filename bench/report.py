@@ -18,6 +18,10 @@ PLOT_NAME = "performance.png"
 PAGE_NAME = "performance.md"
 
 _NO_GOAL = "–"
+_SERIES_HEAD = (
+    "| | answers/s | lowest – highest round | median ms | p99 ms |",
+    "|---|---:|---:|---:|---:|",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,7 @@ def _figures(outcome: Outcome) -> list[str]:
     return [
         f"**{outcome.bench}**: {outcome.work}",
         "",
-        "| | answers/s | lowest – highest round | median ms | p99 ms |",
-        "|---|---:|---:|---:|---:|",
+        *_SERIES_HEAD[: 2 * bool(outcome.series)],
         *(
             f"| {each.name} | {each.rate:,.1f} | {each.lowest:,.1f} – {each.highest:,.1f}"
             f" | {each.median_ms:.2f} | {each.p99_ms:.2f} |"

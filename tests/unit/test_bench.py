@@ -54,7 +54,7 @@ def test_short_rounds_make_a_trial() -> None:
     [
         (
             {"ONLY": "bord"},
-            "ONLY has no bord; there are board, tiny, masked, growth, command, fanout, explosion.",
+            "ONLY has no bord; there are board, tiny, masked, growth, command, fanout, explosion, recost.",
         ),
         ({"SIZE": "huge"}, "SIZE is full or small, not huge."),
         ({"ROUNDS": "0"}, "ROUNDS is a whole number from 1 to 1000, not 0."),
