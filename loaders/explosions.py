@@ -7,7 +7,7 @@ part is told to those who may read what it is made of: materials by `item.cost`,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -58,7 +58,7 @@ class RolledUp:
 
 async def explosion_of(reads: Reads, revision_id: UUID, question: Question) -> Explosion:
     """Return what a readable revision takes; raise `Forbidden`, or `MalformedRequest` TOO_DEEP or TOO_LARGE."""
-    with _as_asked():
+    with as_asked():
         known = await _library(reads, revision_id, question.as_of, has_work=False)
         root = known.roots[revision_id]
         return await asyncio.to_thread(
@@ -71,7 +71,7 @@ async def costs_of(reads: Reads, revision_id: UUID, day: date) -> RolledUp:
 
     Raises `Forbidden`, or `MalformedRequest` TOO_LARGE or MIXED_CURRENCIES.
     """
-    with _as_asked():
+    with as_asked():
         known = await _library(reads, revision_id, day, has_work=cost_sight(reads.policy).operation)
         root, structures = known.roots[revision_id], known.below(revision_id)
         taken = {line.item_id for each in structures.values() for line in each.lines}
@@ -81,7 +81,7 @@ async def costs_of(reads: Reads, revision_id: UUID, day: date) -> RolledUp:
 
 
 @contextmanager
-def _as_asked() -> Generator[None]:
+def as_asked() -> Generator[None]:
     """Tell what can't be reckoned as a fault of the question."""
     try:
         yield
@@ -91,7 +91,7 @@ def _as_asked() -> Generator[None]:
 
 def _library(reads: Reads, revision_id: UUID, day: date, *, has_work: bool) -> Awaitable[Library]:
     """Return what is made of what below all revisions that are asked for with this day."""
-    _demand_whole(reads)
+    demand_whole(reads, _READ_WHOLE)
 
     async def batch(keys: Sequence[UUID]) -> Sequence[Library]:
         wanted = parameters(keys, day)
@@ -114,8 +114,9 @@ def _items() -> ColumnElement[Any]:
     return bindparam("items", type_=ARRAY(Uuid()))
 
 
-def _demand_whole(reads: Reads) -> None:
-    for name in _READ_WHOLE:
+def demand_whole(reads: Reads, type_names: Iterable[str]) -> None:
+    """Raise `Forbidden` unless every row and field of some types is readable, but for what something costs."""
+    for name in type_names:
         binding = reads.binding(name)
         things = {field.thing for field in binding.stored_fields} - {_MATERIAL}
         if not all(reads.policy.may_anywhere(thing, "read") for thing in things):
