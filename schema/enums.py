@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
+from domain.bom_comparison import Difference
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
@@ -17,6 +18,7 @@ from loaders.totals import OrderGrouping
 from policies.roles import Role
 
 __all__ = [
+    "BomDifference",
     "BomRevisionState",
     "CostType",
     "ItemKind",
@@ -32,6 +34,7 @@ __all__ = [
     "SortDirection",
 ]
 
+BomDifference = Difference
 BomRevisionState = RevisionState
 
 
@@ -160,6 +163,16 @@ _described(
         "OBSOLETE": "Not to be used any more 作废.",
     },
     name="BomRevisionState",
+)
+_described(
+    Difference,
+    "What became of a part of a BOM on the way from the left revision to the right one.",
+    {
+        "ADDED": "It is only on the right 新增.",
+        "REMOVED": "It is only on the left 删除.",
+        "CHANGED": "It is on both sides and differs 变更.",
+    },
+    name="BomDifference",
 )
 _described(
     ScrapRule,

@@ -7,6 +7,7 @@ import strawberry
 from schema import questions
 from schema.binding import asked
 from schema.boms import BomRevision, Item, Unit
+from schema.comparisons import BomComparison
 from schema.events import Event
 from schema.node import Connection, Node
 from schema.notifications import Notification
@@ -43,6 +44,10 @@ class Query:
     items: Connection[Item] = asked(questions.items, "Items 物料, by code; `search` looks in code and name.")
     item: Item | None = asked(questions.item, "One item, by exactly one of id and code.")
     bom_revision: BomRevision | None = asked(questions.bom_revision, "One revision of a BOM 物料清单.")
+    bom_comparison: BomComparison | None = asked(
+        questions.bom_comparison,
+        "In what two revisions differ 版本对比, of one BOM or of two; null where one doesn't exist or may not be read.",
+    )
     orders: Connection[Order] = asked(questions.orders, "Orders, newest first where nothing else is said.")
     order: Order | None = asked(questions.order, "One order, by exactly one of id and number.")
     order_statistics: OrderStatistics = asked(

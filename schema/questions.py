@@ -15,6 +15,7 @@ from domain.identifiers import parse_global_id, parse_key
 from loaders.notifications import NotificationCriteria
 from loaders.orders import OrderList
 from loaders.questions import (
+    ComparisonQuestion,
     FieldQuestion,
     ListQuestion,
     PlaceQuestion,
@@ -136,6 +137,11 @@ def item(id: OptionalGlobalId = UNSET, code: _Code = UNSET) -> RowQuestion | Fie
 def bom_revision(id: GlobalId) -> RowQuestion:
     """Ask for one revision of a BOM."""
     return RowQuestion("BomRevision", parse_key(id, "BomRevision"))
+
+
+def bom_comparison(left: GlobalId, right: GlobalId) -> ComparisonQuestion:
+    """Ask in what two revisions differ."""
+    return ComparisonQuestion(parse_key(left, "BomRevision"), parse_key(right, "BomRevision"))
 
 
 def orders(
