@@ -49,6 +49,8 @@ class Command:
 
 
 CommandT = TypeVar("CommandT", bound=Command)
+Handler = Callable[["Workbench", CommandT], Awaitable["UUID | Done"]]
+"""What does a command: it returns the id of its object, or that and what else it tells."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,20 @@ class Workbench:
 
 
 @dataclass(frozen=True)
+class Done:
+    """What a command did: the object it made or changed, and what else it tells, as text that is remembered with it."""
+
+    object_id: UUID
+    told: str | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a command did: the object it made or changed, or why it was refused."""
+    """What a command did, as `Done` has it, or why it was refused."""
 
     object_id: UUID | None
     refusals: tuple[Refusal, ...] = ()
+    told: str | None = None
 
 
 @dataclass
@@ -106,9 +117,7 @@ class Clerk(Generic[CommandT]):
     origin: Origin
     today: date
 
-    async def run(
-        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
-    ) -> CommandRun:
+    async def run(self, command: CommandT, handler: Handler[CommandT]) -> CommandRun:
         """Run `handler` and return the open run; run again after a deadlock.
 
         A `Refusal` becomes the run's outcome; `Denial`, `MalformedRequest` and `Unavailable` are raised with nothing
@@ -127,27 +136,29 @@ class Clerk(Generic[CommandT]):
                 raise Unavailable("Too many others change this right now; try again.") from error
             raise
 
-    async def _attempt(
-        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
-    ) -> CommandRun:
+    async def _attempt(self, command: CommandT, handler: Handler[CommandT]) -> CommandRun:
         session = Transaction(self.engine)
         bench = Workbench(session, self.viewer, self.policy, self.origin, self.today)
         try:
             with translated():
                 remembered = await _claim_key(bench, command)
-                object_id = remembered or await handler(bench, command)
+                done = remembered or _done(await handler(bench, command))
                 if remembered is None:
-                    await _remember(bench, command, object_id)
+                    await _remember(bench, command, done)
         except Refusal as refusal:
             await session.rollback()
             return CommandRun(session, Outcome(None, (refusal,)), is_kept=False)
         except BaseException:
             await session.rollback()
             raise
-        return CommandRun(session, Outcome(object_id), is_kept=not command.dry_run)
+        return CommandRun(session, Outcome(done.object_id, told=done.told), is_kept=not command.dry_run)
 
 
-async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
+def _done(found: UUID | Done) -> Done:
+    return found if isinstance(found, Done) else Done(found)
+
+
+async def _claim_key(bench: Workbench, command: Command) -> Done | None:
     """Take the command's key; return what was done under it before, null where it is new.
 
     A second server with the same key waits here until the first one has committed or rolled back.
@@ -160,7 +171,7 @@ async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
         "user_id": bench.viewer.user_id,
         "key": key,
         "input_hash": fingerprint,
-        "answer": _answer(command.object_id),
+        "answer": command.object_id and _answer(Done(command.object_id)),
         "created_at": bench.origin.now,
     }
     if await bench.session.scalar(_CLAIM, claim) is not None:
@@ -169,22 +180,24 @@ async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
     if known.input_hash != fingerprint:
         raise IdempotencyMismatch
     assert known.answer is not None, "a committed key has its answer"
-    return UUID(known.answer["object"])
+    return Done(UUID(known.answer["object"]), known.answer.get("told"))
 
 
-async def _remember(bench: Workbench, command: Command, object_id: UUID) -> None:
-    """Note what was made; what was changed, the claim has told already."""
+async def _remember(bench: Workbench, command: Command, done: Done) -> None:
+    """Note what was made or told; what was changed, the claim has told already."""
     if command.object_id is not None:
-        assert command.object_id == object_id, "a command changes the object that it names"
+        assert command.object_id == done.object_id, "a command changes the object that it names"
+        assert done.told is None, "a command that tells more doesn't know its object before it is run"
         return
     if command.idempotency_key is None or command.dry_run:
         return
     key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
-    await bench.session.execute(_REMEMBER, {**_held(bench, key), "answer": _answer(object_id)})
+    await bench.session.execute(_REMEMBER, {**_held(bench, key), "answer": _answer(done)})
 
 
-def _answer(object_id: UUID | None) -> Answer | None:
-    return None if object_id is None else {"object": str(object_id)}
+def _answer(done: Done) -> Answer:
+    found: Answer = {"object": str(done.object_id)}
+    return found if done.told is None else {**found, "told": done.told}
 
 
 def _held(bench: Workbench, key: str) -> dict[str, object]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from orjson import Fragment
 
-from commands.execution import Command, Workbench
+from commands.execution import Command, Handler, Outcome, Workbench
 from domain.errors import Refusal
 from loaders.records import Record, WrittenRecord
 from loaders.rows import row_by_key
@@ -28,12 +28,20 @@ async def perform(
     handler: Callable[[Workbench, CommandT], Awaitable[UUID]],
 ) -> tuple[Record | None, tuple[Refusal, ...]]:
     """Run a command; return its object as the viewer may see it now, and why it was refused if it was."""
+    found, outcome = await perform_telling(info, type_name, command, handler)
+    return found, outcome.refusals
+
+
+async def perform_telling(
+    info: Info, type_name: str, command: CommandT, handler: Handler[CommandT]
+) -> tuple[Record | None, Outcome]:
+    """Run a command; return its object as the viewer may see it now, and all that came of it."""
     context = info.context
     outcome = (await context.perform(command, handler)).outcome
     if outcome.object_id is None:
-        return None, outcome.refusals
+        return None, outcome
     written = await _written(context, str(info.path.key), type_name, outcome.object_id)
-    return written or await row_by_key(context.reads, type_name, outcome.object_id), ()
+    return written or await row_by_key(context.reads, type_name, outcome.object_id), outcome
 
 
 async def _written(context: Context, root_key: str, type_name: str, key: UUID) -> WrittenRecord | None:

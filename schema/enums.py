@@ -10,6 +10,7 @@ from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
 from domain.bom_comparison import Difference
+from domain.bom_replacement import ReplacementOutcome
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
@@ -19,6 +20,7 @@ from policies.roles import Role
 
 __all__ = [
     "BomDifference",
+    "BomReplacementOutcome",
     "BomRevisionState",
     "CostType",
     "ItemKind",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 BomDifference = Difference
+BomReplacementOutcome = ReplacementOutcome
 BomRevisionState = RevisionState
 
 
@@ -173,6 +176,16 @@ _described(
         "CHANGED": "It is on both sides and differs 变更.",
     },
     name="BomDifference",
+)
+_described(
+    ReplacementOutcome,
+    "What a replacement of an item did with one BOM.",
+    {
+        "REPLACED": "It was replaced in a draft 已替换.",
+        "UNCHANGED": "There was nothing to replace 无变化.",
+        "REFUSED": "It could not be replaced, and nothing was changed 被拒绝.",
+    },
+    name="BomReplacementOutcome",
 )
 _described(
     ScrapRule,

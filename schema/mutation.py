@@ -18,6 +18,7 @@ from resolvers.context import Info
 from resolvers.mutations import perform
 from resolvers.relations import given
 from schema.bom_mutations import BomMutation
+from schema.bom_replacing import BomReplacingMutation
 from schema.errors import user_error
 from schema.inputs import (
     OrderActionInput,
@@ -72,7 +73,7 @@ class NotificationMarkReadInput:
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(BomMutation):
+class Mutation(BomMutation, BomReplacingMutation):
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")

@@ -33,17 +33,27 @@ _ITEM = cast("Table", ItemRow.__table__)
 
 async def refuse_cycles(bench: Workbench, item_id: UUID, path: tuple[str, ...] = ("item",)) -> None:
     """Raise `InvalidInput` CYCLE, naming the way, where an item is below itself by the lines of any revision in use."""
+    way = way_back(item_id, await locked_edges(bench, item_id))
+    if way:
+        raise InvalidInput("CYCLE", f"It would contain itself: {await named_way(bench, way)}.", path)
+
+
+async def locked_edges(bench: Workbench, item_id: UUID) -> Mapping[UUID, Sequence[UUID]]:
+    """Return what directly contains what below an item, by any revision in use; nobody else adds to it until the transaction ends."""
     await bench.session.execute(_LOCK)
     edges: dict[UUID, list[UUID]] = {}
     for row in await bench.session.execute(_BELOW, {"item": item_id}):
         edges.setdefault(row.above, []).append(row.below)
-    way = way_back(item_id, edges)
-    if way:
-        codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
-        named = [codes[each] for each in way]
-        if len(named) > _NAMED:
-            named[_NAMED // 2 : -_NAMED // 2] = ["…"]
-        raise InvalidInput("CYCLE", f"It would contain itself: {' > '.join(named)}.", path)
+    return edges
+
+
+async def named_way(bench: Workbench, way: Sequence[UUID]) -> str:
+    """Return the codes of items on a way down, those in the middle of a long one left out."""
+    codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
+    named = [codes[each] for each in way]
+    if len(named) > _NAMED:
+        named[_NAMED // 2 : -_NAMED // 2] = ["…"]
+    return " > ".join(named)
 
 
 def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:

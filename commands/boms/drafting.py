@@ -113,6 +113,15 @@ async def create_bom(bench: Workbench, command: CreateBom) -> UUID:
 async def create_revision(bench: Workbench, command: CreateRevision) -> UUID:
     """Open the next draft; return its id."""
     source = await lock_revision(bench, command.source_id, "create", None)
+    revision = await next_draft(bench, source)
+    await _apply(bench, revision, command.draft, "create")
+    revision.row.note = values.note(command.note)
+    await leave(bench, revision, "BomRevisionCreated", revision.row.note)
+    return revision.row.id
+
+
+async def next_draft(bench: Workbench, source: Revision) -> Revision:
+    """Return the next draft of a BOM as a copy of a locked revision, which is not written yet."""
     await lock_bom(bench, source.row.bom_id)
     newest = await bench.session.scalar(
         select(func.max(BomRevisionRow.number)).where(BomRevisionRow.bom_id == source.row.bom_id)
@@ -121,10 +130,7 @@ async def create_revision(bench: Workbench, command: CreateRevision) -> UUID:
     revision = _new_revision(bench, source.row.bom_id, source.row.item_id, newest + 1)
     revision.row.base_quantity = source.row.base_quantity
     revision.copy(source)
-    await _apply(bench, revision, command.draft, "create")
-    revision.row.note = values.note(command.note)
-    await leave(bench, revision, "BomRevisionCreated", revision.row.note)
-    return revision.row.id
+    return revision
 
 
 async def update_revision(bench: Workbench, command: UpdateRevision) -> UUID:
