@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.command import command
+from bench.explosion import explosion
 from bench.fanout import fanout
 from bench.growth import growth
 from bench.load import loader
@@ -40,6 +41,7 @@ _RUN: Mapping[str, Callable[[Stage], Outcome]] = {
     "growth": growth,
     "command": command,
     "fanout": fanout,
+    "explosion": explosion,
 }
 assert tuple(_RUN) == BENCHES
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-BENCHES = ("board", "tiny", "masked", "growth", "command", "fanout")
+BENCHES = ("board", "tiny", "masked", "growth", "command", "fanout", "explosion")
 LINES_OF_AN_ORDER = 10
 FEWEST_ROUNDS = 5
 """A median of fewer says little; only a trial may have fewer."""

@@ -4,6 +4,7 @@
     ├── Refusal                 foreseeable: an entry of a payload's `errors`, nothing was done
     │   ├── NotFound            NOT_FOUND: absent or not readable, which cannot be told apart
     │   ├── InvalidInput        the code says what is wrong with the value at `path`
+    │   ├── ImportRefused       IMPORT_REFUSED: names the rows of a file that can't be taken
     │   ├── InvalidTransition   INVALID_TRANSITION: names the actions that are possible
     │   ├── ActionBlocked       ACTION_BLOCKED: the state allows it, something else stands in the way
     │   ├── VersionConflict     VERSION_CONFLICT: somebody else was faster
@@ -59,6 +60,33 @@ class InvalidInput(Refusal):
         super().__init__(message)
         self.code = code
         self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class RowFault:
+    """What is wrong with one row of a file, counted as the file does; `column` is null where it is the row as a whole."""
+
+    row: int
+    column: str | None
+    code: str
+    message: str
+
+
+FAULTS_LIMIT = 200
+"""How many faults of a file are told; whoever has more has made one mistake many times."""
+
+
+class ImportRefused(Refusal):
+    """Rows of a file can't be taken: the first of the `faults`, in the file's order, and how many there are in all."""
+
+    code = "IMPORT_REFUSED"
+
+    def __init__(self, faults: Sequence[RowFault]) -> None:
+        rows = len({fault.row for fault in faults})
+        super().__init__(f"The file has {len(faults)} mistakes in {rows} rows; nothing was taken from it.")
+        self.path = ("content",)
+        self.total = len(faults)
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.row)[:FAULTS_LIMIT])
 
 
 class InvalidTransition(Refusal):

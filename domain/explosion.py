@@ -23,7 +23,7 @@ from domain.errors import InvalidInput
 MOST_LEVELS = 50
 """How deep a BOM may be."""
 
-MOST_LINES = 100_000
+MOST_LINES = 200_000
 """How many lines an explosion may have."""
 
 

@@ -44,7 +44,7 @@ async def explosion(
     max_levels: _Levels = strawberry.UNSET,
 ) -> dict[str, Any]:
     """Return what so much of a revision's item takes."""
-    question = _question(quantity, given(as_of) or info.context.today, given(max_levels))
+    question = explosion_question(quantity, given(as_of) or info.context.today, given(max_levels))
     found = await explosion_of(info.context.reads, root.key, question)
     return {
         "quantity": quantity,
@@ -53,6 +53,17 @@ async def explosion(
         "lines": found.lines,
         "demand": found.demand,
     }
+
+
+def explosion_question(quantity: Decimal, day: date, max_levels: int | None) -> Question:
+    """Return what is asked of an explosion; raise `MalformedRequest` where that can't be asked."""
+    levels = MOST_LEVELS if max_levels is None else max_levels
+    if not 1 <= levels <= MOST_LEVELS:
+        raise MalformedRequest("OUT_OF_RANGE", f"maxLevels is from 1 to {MOST_LEVELS}.")
+    try:
+        return Question(Fraction(values.quantity(quantity, ("quantity",))), day, levels)
+    except InvalidInput as error:
+        raise MalformedRequest(error.code, f"quantity: {error.message}") from error
 
 
 # Any: see above.
@@ -127,16 +138,6 @@ def shown_level(_place: int, level: tuple[CostedItem, CostSight]) -> dict[str, A
 
 def _quantities(exact: Fraction) -> dict[str, Any]:
     return {"quantity": values.nearest(exact, values.QUANTITY_PLACES), "exact_quantity": str(exact)}
-
-
-def _question(quantity: Decimal, day: date, max_levels: int | None) -> Question:
-    levels = MOST_LEVELS if max_levels is None else max_levels
-    if not 1 <= levels <= MOST_LEVELS:
-        raise MalformedRequest("OUT_OF_RANGE", f"maxLevels is from 1 to {MOST_LEVELS}.")
-    try:
-        return Question(Fraction(values.quantity(quantity, ("quantity",))), day, levels)
-    except InvalidInput as error:
-        raise MalformedRequest(error.code, f"quantity: {error.message}") from error
 
 
 def _level(costed: CostedItem, sight: CostSight) -> dict[str, Any]:

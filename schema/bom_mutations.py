@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import strawberry
 
 from commands.boms.drafting import create_bom, create_revision, update_revision
+from commands.boms.importing import import_bom
 from commands.boms.items import create_item, update_item
 from commands.boms.lines import add_line, remove_line, update_line
 from commands.boms.releasing import release_revision
@@ -15,6 +17,7 @@ from loaders.records import Record
 from resolvers.context import Info
 from resolvers.mutations import perform
 from schema.binding import structural
+from schema.bom_import import BomImportInput
 from schema.bom_inputs import (
     BomCreateInput,
     BomLineAddInput,
@@ -112,6 +115,19 @@ class BomMutation:
     ) -> BomRevisionPayload:
         """Release a revision."""
         return _revision(*await perform(info, "BomRevision", input.command(), release_revision))
+
+    @strawberry.mutation(
+        description=(
+            "Let the BOM of an item have the lines of a file 导入: all of them or, where one can't be taken, none. It makes the BOM "
+            "where the item has none, replaces the lines of its newest draft, or opens the next draft from its newest revision."
+        )
+    )
+    async def bom_import(self, info: Info, input: Annotated[BomImportInput, _INPUT]) -> BomRevisionPayload:
+        """Import a BOM."""
+        _ = info.context.signed_in
+        # Reading a file may take its time, in which the others have theirs.
+        command = await asyncio.to_thread(input.command)
+        return _revision(*await perform(info, "BomRevision", command, import_bom))
 
 
 def _item(item: Record | None, refusals: tuple[Refusal, ...]) -> ItemPayload:

@@ -17,12 +17,14 @@ from domain.parties import CostType, OrganizationKind
 from loaders.orders import OrderSortField
 from loaders.totals import OrderGrouping
 from policies.roles import Role
+from sheets.bom_lines import FileFormat
 
 __all__ = [
     "BomDifference",
     "BomReplacementOutcome",
     "BomRevisionState",
     "CostType",
+    "FileFormat",
     "ItemKind",
     "NotificationKind",
     "OrderGrouping",
@@ -193,6 +195,14 @@ _described(
     {
         "ADD": "It is added: quantity × (1 + scrap).",
         "YIELD": "It is lost of what is taken: quantity ÷ (1 - scrap).",
+    },
+)
+_described(
+    FileFormat,
+    "What a table is written in.",
+    {
+        "CSV": "Comma-separated values; also with semicolons or tabs, in UTF-8, UTF-16 or GB18030.",
+        "XLSX": "A workbook of Excel, WPS and others; its first visible sheet counts.",
     },
 )
 _described(

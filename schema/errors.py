@@ -31,7 +31,34 @@ class NotFound(UserError):
 @structural
 @strawberry.type(description="A value can't be taken; the code says why.")
 class InvalidInput(UserError):
-    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY."""
+    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY.
+
+    Of a file: MALFORMED, TOO_LARGE, UNDECODABLE, BROKEN_FILE, WRONG_HEADER.
+    """
+
+
+@structural
+@strawberry.type(description="What is wrong with one row of a file.")
+class ImportRowError:
+    """A fault of a row."""
+
+    row: int = strawberry.field(description="The row's number in the file; the header is row 1.")
+    column: str | None = strawberry.field(
+        description="The column by its English name, null where the row as a whole is wrong."
+    )
+    code: str = strawberry.field(description="Stable code, as of an InvalidInput.")
+    message: str = strawberry.field(description="A sentence for people.")
+
+
+@structural
+@strawberry.type(description="Rows of a file can't be taken, so none was.")
+class ImportRefused(UserError):
+    """IMPORT_REFUSED."""
+
+    rows: list[ImportRowError] = strawberry.field(
+        description="What is wrong, in the file's order; the first 200 of it."
+    )
+    total: int = strawberry.field(description="How much is wrong in all.")
 
 
 @structural
@@ -82,6 +109,7 @@ class SignInThrottled(UserError):
 ERROR_TYPES = (
     NotFound,
     InvalidInput,
+    ImportRefused,
     InvalidTransition,
     ActionBlocked,
     VersionConflict,
@@ -104,6 +132,12 @@ def user_error(refusal: errors.Refusal) -> UserError:
                 state=OrderState(refusal.state),
                 possible_actions=possible,
             )
+        case errors.ImportRefused():
+            rows = [
+                ImportRowError(row=each.row, column=each.column, code=each.code, message=each.message)
+                for each in refusal.faults
+            ]
+            return ImportRefused(code=code, message=message, path=path, rows=rows, total=refusal.total)
         case errors.ActionBlocked():
             blockers = [ActionBlocker(code=each.code, message=each.message) for each in refusal.blockers]
             return ActionBlocked(code=code, message=message, path=path, blockers=blockers)

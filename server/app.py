@@ -41,6 +41,7 @@ from server.event_stream import StreamLimits
 from server.event_streams import EventStreams
 from server.execution import Executor
 from server.explorer import Explorer
+from server.exports import Exports
 from server.front_door import FrontDoor, OperationLimits
 from server.health import Health
 from server.http import GraphQLEndpoint
@@ -114,6 +115,7 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
             Route("/graphql", endpoint, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", sockets),
             Route("/oauth/token", _token_endpoint(settings, runtime).answer, methods=["POST"]),
+            *Exports(front_door, runtime, settings.max_operation_seconds).routes,
             *Explorer(database, is_demo=settings.demo).routes,
             Route("/", _welcome, methods=["GET"]),
             Route("/healthz", health.healthz, methods=["GET"]),
@@ -165,7 +167,14 @@ def _cors(settings: Settings) -> Middleware:
         allow_origins=settings.origins,
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", REQUEST_ID_HEADER],
-        expose_headers=[REQUEST_ID_HEADER, "ETag", "RateLimit", "RateLimit-Policy", "Retry-After"],
+        expose_headers=[
+            REQUEST_ID_HEADER,
+            "ETag",
+            "Content-Disposition",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+        ],
     )
 
 

@@ -236,6 +236,10 @@ class FrontDoor:
             else:
                 yield answer
 
+    async def charged(self, context: Context, points: int) -> Taken:
+        """Take a caller's points for what is no operation; raise `Refused` RATE_LIMITED."""
+        return await self._taken(_allowance_key(context), points)
+
     def _reading_points(self, asked: Asked, context: Context) -> int:
         """Return what finding out what is asked for costs, before any of that work is done; nothing where it is known."""
         if asked.text is not None:

@@ -43,7 +43,7 @@ from server.websocket_protocol import Passport
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="eoms", error="invalid_token"'}
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="eoms", error="invalid_token"'}
 """RFC 6750, section 3."""
 
 _REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
@@ -82,7 +82,7 @@ class GraphQLEndpoint:
         except TooManyStreams as error:
             return _response(failure(error.code, error.message), 429, wanted, facts)
         except Unauthenticated as error:
-            return _response(failure(error.code, error.message), 401, wanted, facts, _CHALLENGE)
+            return _response(failure(error.code, error.message), 401, wanted, facts, CHALLENGE)
         except Unavailable as error:
             return _response(failure(error.code, error.message), 503, wanted, facts, {"Retry-After": "1"})
         except ClientDisconnect:

@@ -33,27 +33,20 @@ _ITEM = cast("Table", ItemRow.__table__)
 
 async def refuse_cycles(bench: Workbench, item_id: UUID, path: tuple[str, ...] = ("item",)) -> None:
     """Raise `InvalidInput` CYCLE, naming the way, where an item is below itself by the lines of any revision in use."""
-    way = way_back(item_id, await locked_edges(bench, item_id))
+    way = way_back(item_id, await edges_below(bench, item_id))
     if way:
-        raise InvalidInput("CYCLE", f"It would contain itself: {await named_way(bench, way)}.", path)
+        raise InvalidInput("CYCLE", await told_way(bench, way), path)
 
 
-async def locked_edges(bench: Workbench, item_id: UUID) -> Mapping[UUID, Sequence[UUID]]:
-    """Return what directly contains what below an item, by any revision in use; nobody else adds to it until the transaction ends."""
-    await bench.session.execute(_LOCK)
-    edges: dict[UUID, list[UUID]] = {}
-    for row in await bench.session.execute(_BELOW, {"item": item_id}):
-        edges.setdefault(row.above, []).append(row.below)
-    return edges
-
-
-async def named_way(bench: Workbench, way: Sequence[UUID]) -> str:
-    """Return the codes of items on a way down, those in the middle of a long one left out."""
-    codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
-    named = [codes[each] for each in way]
-    if len(named) > _NAMED:
-        named[_NAMED // 2 : -_NAMED // 2] = ["…"]
-    return " > ".join(named)
+async def ways_back(bench: Workbench, item_id: UUID) -> Mapping[UUID, str]:
+    """Return which items directly below an item lead back to it, each with a sentence that names the way."""
+    edges = await edges_below(bench, item_id)
+    found: dict[UUID, str] = {}
+    for below in edges.get(item_id, ()):
+        way = way_back(item_id, {**edges, item_id: [below]})
+        if way:
+            found[below] = await told_way(bench, way)
+    return found
 
 
 def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
@@ -72,6 +65,24 @@ def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
                 above[below] = current
                 waiting.append(below)
     return []
+
+
+async def edges_below(bench: Workbench, item_id: UUID) -> dict[UUID, list[UUID]]:
+    """Return what is directly below an item and below each item below it, under the lock of all who check."""
+    await bench.session.execute(_LOCK)
+    edges: dict[UUID, list[UUID]] = {}
+    for row in await bench.session.execute(_BELOW, {"item": item_id}):
+        edges.setdefault(row.above, []).append(row.below)
+    return edges
+
+
+async def told_way(bench: Workbench, way: Sequence[UUID]) -> str:
+    """Return a sentence that names the items on a way from one down to itself, those in the middle of a long one left out."""
+    codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
+    named = [codes[each] for each in way]
+    if len(named) > _NAMED:
+        named[_NAMED // 2 : -_NAMED // 2] = ["…"]
+    return f"It would contain itself: {' > '.join(named)}."
 
 
 _LOCK = select(func.pg_advisory_xact_lock(literal(_STRUCTURE_LOCK)))

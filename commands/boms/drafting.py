@@ -100,8 +100,8 @@ async def create_bom(bench: Workbench, command: CreateBom) -> UUID:
     if not bench.policy.may_anywhere("bom", "create"):
         raise Forbidden
     item_id = await item_named(bench, command.item, ("item",))
-    bom_id = await _new_bom(bench, item_id)
-    revision = _new_revision(bench, bom_id, item_id, 1)
+    bom_id = await open_bom(bench, item_id)
+    revision = new_revision(bench, bom_id, item_id, 1)
     await _apply(bench, revision, command.draft, "create")
     await put_lines(bench, revision, command.lines, ("lines",))
     revision.row.note = values.note(command.note)
@@ -120,19 +120,6 @@ async def create_revision(bench: Workbench, command: CreateRevision) -> UUID:
     return revision.row.id
 
 
-async def next_draft(bench: Workbench, source: Revision) -> Revision:
-    """Return the next draft of a BOM as a copy of a locked revision, which is not written yet."""
-    await lock_bom(bench, source.row.bom_id)
-    newest = await bench.session.scalar(
-        select(func.max(BomRevisionRow.number)).where(BomRevisionRow.bom_id == source.row.bom_id)
-    )
-    assert newest is not None, "the source is a revision of the BOM"
-    revision = _new_revision(bench, source.row.bom_id, source.row.item_id, newest + 1)
-    revision.row.base_quantity = source.row.base_quantity
-    revision.copy(source)
-    return revision
-
-
 async def update_revision(bench: Workbench, command: UpdateRevision) -> UUID:
     """Change a draft; return its id."""
     revision = await lock_revision(bench, command.revision_id, "update", command.expected_version)
@@ -142,7 +129,20 @@ async def update_revision(bench: Workbench, command: UpdateRevision) -> UUID:
     return revision.row.id
 
 
-async def _new_bom(bench: Workbench, item_id: UUID) -> UUID:
+async def next_draft(bench: Workbench, source: Revision) -> Revision:
+    """Return the next draft of a BOM, which is not written yet: a copy of one of its revisions, without its days."""
+    await lock_bom(bench, source.row.bom_id)
+    newest = await bench.session.scalar(
+        select(func.max(BomRevisionRow.number)).where(BomRevisionRow.bom_id == source.row.bom_id)
+    )
+    assert newest is not None, "the source is a revision of the BOM"
+    revision = new_revision(bench, source.row.bom_id, source.row.item_id, newest + 1)
+    revision.row.base_quantity = source.row.base_quantity
+    revision.copy(source)
+    return revision
+
+
+async def open_bom(bench: Workbench, item_id: UUID) -> UUID:
     """Return the id of a new BOM; of two who make one of the same item, the second one is refused."""
     await bench.session.execute(select(ItemRow.id).where(ItemRow.id == item_id).with_for_update())
     known = await bench.session.scalar(select(BomRow.id).where(BomRow.item_id == item_id))
@@ -153,7 +153,8 @@ async def _new_bom(bench: Workbench, item_id: UUID) -> UUID:
     return bom.id
 
 
-def _new_revision(bench: Workbench, bom_id: UUID, item_id: UUID, number: int) -> Revision:
+def new_revision(bench: Workbench, bom_id: UUID, item_id: UUID, number: int) -> Revision:
+    """Return a draft without lines, which is not written yet."""
     now = bench.origin.now
     return Revision(
         BomRevisionRow(

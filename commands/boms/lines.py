@@ -11,7 +11,14 @@ from uuid import UUID
 
 from commands.boms.cycles import refuse_cycles
 from commands.boms.revision import Revision, RevisionCommand, demand_draft, leave, lock_revision
-from commands.boms.vocabulary import ItemName, conversion_of, item_named, unit_by_code, units_by_id
+from commands.boms.vocabulary import (
+    ItemName,
+    Words,
+    conversion_of,
+    item_named,
+    unit_by_code,
+    units_by_id,
+)
 from commands.execution import Workbench
 from db.bom_tables import BomLineRow, BomSubstituteRow
 from db.identifiers import new_id
@@ -105,9 +112,16 @@ async def remove_line(bench: Workbench, command: RemoveLine) -> UUID:
 
 
 async def put_lines(
-    bench: Workbench, revision: Revision, drafts: Sequence[LineDraft], path: tuple[str, ...]
+    bench: Workbench,
+    revision: Revision,
+    drafts: Sequence[LineDraft],
+    path: tuple[str, ...],
+    words: Words | None = None,
 ) -> None:
-    """Add lines to a draft, which is not written yet; `path` is where they stand in the input, empty for a single one."""
+    """Add lines to a draft, which is not written yet; `path` is where they stand in the input, empty for a single one.
+
+    With `words`, those are all that there are.
+    """
     if len(revision.lines) + len(drafts) > LINES_LIMIT:
         raise InvalidInput("TOO_MANY", f"A revision has at most {LINES_LIMIT} lines.", path)
     for index, draft in enumerate(drafts):
@@ -126,7 +140,7 @@ async def put_lines(
             setup_quantity=Decimal("0.0000"),
             is_consumable=False,
         )
-        await _fill(bench, revision, line, draft, place)
+        await _fill(bench, revision, line, draft, place, words)
         demand_distinct(revision, line, place)
         revision.lines.append(line)
 
@@ -145,7 +159,12 @@ def _line(revision: Revision, line_id: UUID) -> BomLineRow:
 
 
 async def _fill(
-    bench: Workbench, revision: Revision, line: BomLineRow, draft: LineDraft, path: tuple[str, ...]
+    bench: Workbench,
+    revision: Revision,
+    line: BomLineRow,
+    draft: LineDraft,
+    path: tuple[str, ...],
+    words: Words | None = None,
 ) -> None:
     """Put the given fields into a line; raise `InvalidInput` or `NotFound`."""
     for name, (column, api_name, checked) in _FIELDS.items():
@@ -154,22 +173,24 @@ async def _fill(
             setattr(line, column, checked(value, (*path, api_name)))
     values.window(line.valid_from, line.valid_to, (*path, "validTo"))
     if draft.item is not UNSET:
-        line.item_id = await item_named(bench, draft.item, (*path, "item"))
+        line.item_id = await item_named(bench, draft.item, (*path, "item"), words)
     if draft.item is not UNSET or draft.unit is not UNSET:
-        await _convert(bench, line, draft, path)
+        await _convert(bench, line, draft, path, words)
     if draft.substitutes is not UNSET:
-        await _substitute(bench, revision, line, draft.substitutes, path)
+        await _substitute(bench, revision, line, draft.substitutes, path, words)
 
 
-async def _convert(bench: Workbench, line: BomLineRow, draft: LineDraft, path: tuple[str, ...]) -> None:
+async def _convert(
+    bench: Workbench, line: BomLineRow, draft: LineDraft, path: tuple[str, ...], words: Words | None
+) -> None:
     """Fix how the line's unit converts to its item's: the base unit where none is given for another item."""
     if draft.unit is not UNSET:
-        wanted = await unit_by_code(bench, draft.unit, (*path, "unit"))
+        wanted = await unit_by_code(bench, draft.unit, (*path, "unit"), words)
     else:
         # A new line has none yet.
         known: UUID | None = vars(line).get("unit_id")
         wanted = None if known is None else (await units_by_id(bench, [known]))[known]
-    unit, factor = await conversion_of(bench, line.item_id, wanted, (*path, "unit"))
+    unit, factor = await conversion_of(bench, line.item_id, wanted, (*path, "unit"), words)
     line.unit_id = unit.id
     line.factor_numerator, line.factor_denominator = Decimal(factor.numerator), Decimal(factor.denominator)
 
@@ -180,6 +201,7 @@ async def _substitute(
     line: BomLineRow,
     drafts: Sequence[SubstituteDraft],
     path: tuple[str, ...],
+    words: Words | None,
 ) -> None:
     if len(drafts) > SUBSTITUTES_LIMIT:
         raise InvalidInput(
@@ -189,7 +211,7 @@ async def _substitute(
     revision.substitutes = [each for each in revision.substitutes if each.line_id != line.id]
     for priority, draft in enumerate(drafts, start=1):
         place = (*path, "substitutes", str(priority - 1))
-        item_id = await item_named(bench, draft.item, (*place, "item"))
+        item_id = await item_named(bench, draft.item, (*place, "item"), words)
         if item_id in seen:
             raise InvalidInput("DUPLICATE", "This item is named twice.", (*place, "item"))
         seen.add(item_id)

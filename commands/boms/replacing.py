@@ -15,7 +15,7 @@ from uuid import UUID
 
 import orjson
 
-from commands.boms.cycles import locked_edges, named_way, way_back
+from commands.boms.cycles import edges_below, told_way, way_back
 from commands.boms.drafting import next_draft
 from commands.boms.lines import LINES_LIMIT, demand_distinct
 from commands.boms.replace_targets import Locked, locked_targets
@@ -90,7 +90,7 @@ async def replace_item(bench: Workbench, command: ReplaceItem) -> Done:
     if old_id == new_id:
         raise InvalidInput("DUPLICATE", "It would be replaced by itself.", ("replacement",))
     targets = await locked_targets(bench, old_id, command.valid_from or bench.today, command.bom_ids)
-    edges = await locked_edges(bench, new_id)
+    edges = await edges_below(bench, new_id)
     replacement = _Replacement(bench, old_id, new_id, factor, command.valid_from, note, edges)
     found = [await _tried(replacement, each) for each in targets]
     return Done(old_id, orjson.dumps([asdict(each) for each in found], default=str).decode())
@@ -157,8 +157,7 @@ async def _refuse_cycle(replacement: _Replacement, made_id: UUID) -> None:
     """Raise where what takes the new item is below it: what is below doesn't change by replacing, so it was read once."""
     way = way_back(made_id, {**replacement.edges, made_id: [replacement.new_id]})
     if way:
-        message = f"It would contain itself: {await named_way(replacement.bench, way)}."
-        raise InvalidInput("CYCLE", message, ("replacement",))
+        raise InvalidInput("CYCLE", await told_way(replacement.bench, way), ("replacement",))
 
 
 async def _replace_line(replacement: _Replacement, revision: Revision, line: BomLineRow) -> None:

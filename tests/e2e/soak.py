@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 from loaders.places import position_of
 from tests.e2e import faults
@@ -51,6 +52,8 @@ _STREAMS = 1 / 6
 _GONE_FOR_GOOD = 0.1
 _SUBSCRIBED_ANEW = 0.02
 _OPEN_SECONDS = 30
+_PUT_OFF = (1013, "Try again later")
+"""How a socket is closed that the server has no time for just now (docs/live.md)."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,11 @@ class Guest:
             with suppress(TimeoutError):
                 async with self._patience() as self._stay:
                     await self._listen(socket)
+        except ConnectionClosedError as error:
+            # So it is said where nobody can be signed in just now; who reads too slowly is told otherwise.
+            if error.rcvd is None or (error.rcvd.code, error.rcvd.reason) != _PUT_OFF:
+                raise
+            self._soak.put_off += 1
         finally:
             if self._chance.random() < 0.5:
                 # A phone in a tunnel says nothing.

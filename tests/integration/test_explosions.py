@@ -102,8 +102,9 @@ async def test_demand_is_the_sum_over_all_paths_page_by_page(company: Api, prefi
     assert [each["place"] for each in lines] == list(range(15))
     assert page["totalCount"] == 15
     sums: dict[str, Fraction] = {}
+    paths: list[list[int]] = [each["path"] for each in lines]
     for each in lines:
-        above: list[int] = [] if each["parent"] is None else lines[each["parent"]]["path"]
+        above = list[int]() if each["parent"] is None else paths[int(each["parent"])]
         assert each["path"] == [*above, each["line"]["position"]]
         assert each["level"] == len(each["path"])
         sums[each["item"]["code"]] = sums.get(each["item"]["code"], 0) + Fraction(each["exactQuantity"])

@@ -52,7 +52,10 @@ def test_short_rounds_make_a_trial() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"ONLY": "bord"}, "ONLY has no bord; there are board, tiny, masked, growth, command, fanout."),
+        (
+            {"ONLY": "bord"},
+            "ONLY has no bord; there are board, tiny, masked, growth, command, fanout, explosion.",
+        ),
         ({"SIZE": "huge"}, "SIZE is full or small, not huge."),
         ({"ROUNDS": "0"}, "ROUNDS is a whole number from 1 to 1000, not 0."),
         ({"SUBSCRIBERS": "1000,1"}, "SUBSCRIBERS are whole numbers from 2 to 10000, not 1000,1."),

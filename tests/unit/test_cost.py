@@ -13,6 +13,7 @@ from planner.cost import MOST, Cost, actual_points, cost_of
 from planner.tariff import COMMAND, COMPUTED, INTROSPECTION, OPERATION, ROW, SUBSCRIPTION, TOTAL
 from policies.bindings import catalog
 from schema.build import build_schema, graphql_schema
+from server.exports import EXPLOSION_POINTS, LINES_POINTS
 
 AROUND, CLOSED = "orders(first: 1) { nodes { project { ", " } } }"
 LIMITS = Path(__file__).parent.parent.parent / "docs" / "limits.md"
@@ -282,4 +283,6 @@ def test_weights_in_the_docs_are_those_of_the_code() -> None:
         COMMAND,
         SUBSCRIPTION,
         INTROSPECTION,
+        LINES_POINTS,
+        EXPLOSION_POINTS,
     ]

@@ -14,6 +14,7 @@ TREE = {
 
 LEAVES: list[EomsError] = [
     errors.NotFound("order"),
+    errors.ImportRefused([errors.RowFault(2, "quantity", "REQUIRED", "A line has a quantity.")]),
     errors.InvalidTransition("settle", "DRAFT", ["submit", "cancel"]),
     errors.ActionBlocked("submit", [Blocker("NO_LINES", "The order has no lines.")]),
     errors.VersionConflict(7),
@@ -39,6 +40,7 @@ def test_docstring_draws_every_class_under_its_parent() -> None:
 def test_each_leaf_has_a_code_of_its_own() -> None:
     assert [leaf.code for leaf in LEAVES] == [
         "NOT_FOUND",
+        "IMPORT_REFUSED",
         "INVALID_TRANSITION",
         "ACTION_BLOCKED",
         "VERSION_CONFLICT",
@@ -66,6 +68,14 @@ def test_errors_carry_what_a_client_can_act_on() -> None:
     assert errors.SignInThrottled(30).retry_after_seconds == 30
     assert errors.InvalidInput("TOO_LONG", "At most 3 characters.", ("title",)).path == ("title",)
     assert errors.Unavailable("Too slow.", code="TIMEOUT").code == "TIMEOUT"
+
+
+def test_refused_import_tells_the_first_faults_in_the_order_of_the_file_and_counts_all() -> None:
+    faults = [errors.RowFault(row, None, "TOO_MANY", "Too much.") for row in range(1_000, 1, -1)]
+    refused = errors.ImportRefused(faults)
+    assert [fault.row for fault in refused.faults] == [*range(2, 202)]
+    assert (refused.total, refused.path) == (999, ("content",))
+    assert refused.message == "The file has 999 mistakes in 999 rows; nothing was taken from it."
 
 
 def test_absent_and_unreadable_are_told_by_the_same_words() -> None:

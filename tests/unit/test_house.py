@@ -22,6 +22,7 @@ FOLDERS = (
     "resolvers",
     "schema",
     "server",
+    "sheets",
     "subscriptions",
     "tests",
 )

@@ -24,6 +24,7 @@ from graphql import (
 from graphql.utilities import do_types_overlap
 
 from domain.order import TRANSITIONS
+from policies.bindings import Worked, catalog
 from resolvers.orders import mutation_name
 from tests.fuzz.planned.given import NotGiven, Plain, Variable, kind_named, kind_of, literal, plain
 from tests.fuzz.planned.inputs import Inputs
@@ -219,7 +220,11 @@ class Author:
         if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             return None
         is_over = depth <= 1 or self._values <= 0 or self._selections_left <= 0
-        names = [name for name, field in kind.fields.items() if not (is_over and _is_nested(named(field)))]
+        names = [
+            name
+            for name, field in kind.fields.items()
+            if not (is_over and _is_nested(named(field))) and not is_worked(kind, name)
+        ]
         return self._field(kind, self._chance.choice(names), scope, weight, depth) if names else None
 
     def _field(
@@ -333,6 +338,11 @@ class Author:
             return ""
         names = self._chance.choice((("include",), ("skip",), ("include", "skip"), ("skip", "include")))
         return "".join(f" @{name}(if: {literal(self._inputs.flag())})" for name in names)
+
+
+def is_worked(kind: GraphQLNamedType, name: str) -> bool:
+    """Return whether a field is worked out in Python: then there is one way to answer, and nothing to compare."""
+    return isinstance(catalog.source_of(kind.name, name), Worked)
 
 
 def _is_nested(kind: GraphQLNamedType) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from policies.bindings import CatalogError, Column, ToOne, TypeBinding, catalog
+from policies.bindings import CatalogError, Column, FieldBinding, ToOne, TypeBinding, catalog
 from policies.compiler import check_catalog
 from policies.roles import Role
 from policies.rules import BASE_ROLES, EVERYBODY, WHERES, Rule, Rulebook, Rules, load_rules
@@ -74,12 +74,18 @@ def _added(chance: random.Random) -> Rule:
 
 
 def _hidden(chance: random.Random, known: Rules) -> Rule:
-    """Return a rule that hides a field from those who read its type, where they do."""
-    binding = chance.choice(list(catalog.types.values()))
+    """Return a rule that hides a field from those who read its type, where they do; each field is as likely as any other."""
+    bindings = list(catalog.types.values())
+    (binding,) = chance.choices(bindings, [len(_hideable(each)) for each in bindings])
     wholes = known.wholes_of(binding.thing)
     rule = chance.choice([each for each in known.rules if each.deed == "read" and each.thing in wholes])
     return replace(rule, thing=chance.choice(_hideable(binding)), effect="deny")
 
 
 def _hideable(binding: TypeBinding) -> list[str]:
-    return [each.thing for each in binding.fields.values() if isinstance(each.source, Column | ToOne)]
+    return [each.thing for each in binding.fields.values() if is_hideable(each)]
+
+
+def is_hideable(field: FieldBinding) -> bool:
+    """Return whether a rule can hide a field where its row is read."""
+    return isinstance(field.source, Column | ToOne)
