@@ -23,13 +23,18 @@ class Approver:
     may_exceed_limit: bool
 
 
+def author_blockers(authors: Collection[UUID | None], user_id: UUID) -> list[Blocker]:
+    """Return what keeps somebody from deciding on a document whose authors are known: that he is one of them."""
+    if user_id not in authors:
+        return []
+    return [Blocker("OWN_DOCUMENT", "Nobody approves what he submitted or last edited.")]
+
+
 def approval_blockers(
     amount: Decimal | None, limit: Decimal | None, authors: Collection[UUID | None], approver: Approver
 ) -> list[Blocker]:
     """Return what keeps `approver` from approving; amounts in the project's currency, no limit means none may."""
-    found: list[Blocker] = []
-    if approver.user_id in authors:
-        found.append(Blocker("OWN_DOCUMENT", "Nobody approves what he submitted or last edited."))
+    found = author_blockers(authors, approver.user_id)
     within = amount is not None and limit is not None and amount <= limit
     if not within and not approver.may_exceed_limit:
         found.append(

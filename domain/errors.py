@@ -90,13 +90,16 @@ class ImportRefused(Refusal):
 
 
 class InvalidTransition(Refusal):
-    """The order's state does not know this action."""
+    """The state of an object of the type `subject` does not know this action."""
 
     code = "INVALID_TRANSITION"
 
-    def __init__(self, action: str, state: str, possible_actions: Sequence[str]) -> None:
+    def __init__(
+        self, action: str, state: str, possible_actions: Sequence[str], subject: str = "Order"
+    ) -> None:
         possible = ", ".join(possible_actions) or "none"
         super().__init__(f"{action} is not possible in state {state}; possible: {possible}.")
+        self.subject = subject
         self.state = state
         self.possible_actions = tuple(possible_actions)
 

@@ -44,3 +44,8 @@ def parse_key(text: str, type_name: str) -> UUID:
     if found != type_name:
         raise MalformedRequest("MALFORMED_ID", f"An id of {type_name} is expected here.")
     return key
+
+
+def field_name(type_name: str) -> str:
+    """Return what a field is called that holds an object of a type: `engineeringChange`."""
+    return type_name[:1].lower() + type_name[1:]

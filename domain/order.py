@@ -12,7 +12,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.approval import Approver, approval_blockers
-from domain.errors import ActionBlocked, Blocker, InvalidTransition
+from domain.errors import ActionBlocked, Blocker
+from domain.life_cycle import known_actions, step_of
 
 
 class OrderState(StrEnum):
@@ -138,17 +139,12 @@ class OrderFacts:
 
 def possible_actions(state: OrderState) -> tuple[OrderAction, ...]:
     """Return the actions that a state knows, in the order of the life cycle."""
-    return tuple(action for action in OrderAction if (state, action) in TRANSITIONS)
+    return known_actions(TRANSITIONS, OrderAction, state)
 
 
 def transition(facts: OrderFacts, action: OrderAction) -> Transition:
     """Return where `action` leads; raise `InvalidTransition` where the state doesn't know it."""
-    found = TRANSITIONS.get((facts.state, action))
-    if found is None:
-        raise InvalidTransition(
-            action.value, facts.state.value, [each.value for each in possible_actions(facts.state)]
-        )
-    return found
+    return step_of(TRANSITIONS, "Order", facts.state, action)
 
 
 def blockers(facts: OrderFacts, action: OrderAction, approver: Approver) -> list[Blocker]:

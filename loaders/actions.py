@@ -1,4 +1,4 @@
-"""What may this viewer do with an order now, and what stands in the way?
+"""What may this viewer do with an object now, and what stands in the way? What is asked of every sort of object, and of orders.
 
 The policy says what is granted, the domain's rules say what is possible; the facts for both come from one SELECT for all
 orders of a response.
@@ -6,8 +6,10 @@ orders of a response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +29,23 @@ _DEEDS = (*(action.value for action in OrderAction), "approve_above_limit")
 class Availability:
     """An action, and what stands in its way; nothing where it is allowed."""
 
-    action: OrderAction
+    action: StrEnum
     reasons: Sequence[Blocker]
+
+
+def availability(
+    action: StrEnum, blockers_of: Callable[[], Sequence[Blocker]], *, is_granted: bool
+) -> Availability:
+    """Return an action with what stands in its way: `blockers_of` says so, or raises `InvalidTransition`.
+
+    Whoever may not do a thing at all isn't told what else it lacks.
+    """
+    if not is_granted:
+        return Availability(action, [Blocker("FORBIDDEN", "You may not do this.")])
+    try:
+        return Availability(action, blockers_of())
+    except InvalidTransition as refusal:
+        return Availability(action, [Blocker(refusal.code, refusal.message)])
 
 
 def action_facts(policy: Policy) -> AnySelect:
@@ -76,18 +93,8 @@ def availabilities(row: Mapping[str, Any], user_id: UUID) -> list[Availability]:
     )
     approver = Approver(user_id, may_exceed_limit=row["may_approve_above_limit"])
     return [
-        Availability(action, _reasons(facts, action, approver, is_granted=row[f"may_{action.value}"]))
+        availability(
+            action, partial(blockers, facts, action, approver), is_granted=row[f"may_{action.value}"]
+        )
         for action in OrderAction
     ]
-
-
-def _reasons(
-    facts: OrderFacts, action: OrderAction, approver: Approver, *, is_granted: bool
-) -> list[Blocker]:
-    """Return what stands in the way; whoever may not do a thing at all isn't told what else it lacks."""
-    if not is_granted:
-        return [Blocker("FORBIDDEN", "You may not do this.")]
-    try:
-        return blockers(facts, action, approver)
-    except InvalidTransition as refusal:
-        return [Blocker(refusal.code, refusal.message)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from sqlalchemy import RowMapping, bindparam
@@ -12,6 +13,13 @@ from loaders.questions import Parameters
 from loaders.reads import Reads
 
 FollowQuestion = NewsQuestion | NoticeQuestion
+
+_WORD = re.compile("(?<!^)(?=[A-Z])")
+
+
+def member_of(question: FollowQuestion) -> str:
+    """Return which member of a message shows its subject, in Python: `engineering_change`; `…_id` is its id."""
+    return _WORD.sub("_", question.subject).lower()
 
 
 async def sight_of(reads: Reads, question: FollowQuestion, event_id: UUID) -> RowMapping | None:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Text, case, column, func, literal, or_, se
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 
 from db.bom_tables import BomRevisionRow, ItemRow
+from db.change_tables import EngineeringChangeRow
 from db.tables import EventRow, Keyed, OrderRow, UserRow
 from domain.events import Changes
 from policies.bindings import AnySelect, catalog
@@ -19,6 +20,7 @@ _AGGREGATES: Mapping[str, type[Keyed]] = {
     "User": UserRow,
     "Item": ItemRow,
     "BomRevision": BomRevisionRow,
+    "EngineeringChange": EngineeringChangeRow,
 }
 _WHOLE = {"User": {"roles.*": "user"}}
 """Keys with open ends, and the thing that guards them: a role that was granted is part of the user."""

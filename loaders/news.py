@@ -1,28 +1,31 @@
-"""What is an event of an order to somebody who follows orders: news, the end of what he may see, or nothing?
+"""What is an event to somebody who follows orders, or another sort of aggregate: news, the end of what he may see, or nothing?
 
-An order is *seen* where the viewer may read and follow it now. It has *left* his sight where he may not, and this very
+An object is *seen* where the viewer may read and follow it now. It has *left* his sight where he may not, and this very
 event took it out of what he may follow; later events of it are nothing to him. Both are asked of the database as it is
 now, so that what is told late is told by today's rights.
+
+What is followed is a type of the catalog that is an aggregate. Its table, its thing and its state are those of its binding,
+so that nothing here, in the planner or in the hub has to know it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, Uuid, and_, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.tables import EventRow, OrderRow
-from domain.order import OrderState
+from db.tables import EventRow
 from loaders.questions import Parameters
-from policies.bindings import AnySelect
+from policies.bindings import AnySelect, TypeBinding, catalog
 from policies.compiler import Policy
 from policies.viewer import Viewer
 
-_EVENT, _ORDER = EventRow.__table__, OrderRow.__table__
+_EVENT = EventRow.__table__
 
 FOLLOW = "subscribe"
 """The deed that following something is."""
@@ -59,20 +62,21 @@ class Announced(Protocol):
 
 @dataclass(frozen=True)
 class NewsQuestion:
-    """What happens to orders: every given criterion must hold. `after` is a position in the feed, null for from now on."""
+    """What happens to objects of the type `subject`, which messages show: every given criterion must hold.
 
+    `after` is a position in the feed, null for from now on.
+    """
+
+    subject: str
     project_id: UUID | None = None
-    order_ids: frozenset[UUID] | None = None
-    states: frozenset[OrderState] | None = None
+    ids: frozenset[UUID] | None = None
+    states: frozenset[StrEnum] | None = None
     after: int | None = None
-
-    subject = "Order"
-    """The type of what a message shows."""
 
     @property
     def shape(self) -> Hashable:
         """Return what its SQL depends on: projects and ids are told by the entries of the feed."""
-        return "news", self.states is not None
+        return "news", self.subject, self.states is not None
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -85,8 +89,8 @@ class NewsQuestion:
     @property
     def places(self) -> Iterator[Hashable]:
         """Yield what all its events have one of, as project, aggregate or somebody notified; null for all events."""
-        if self.order_ids is not None:
-            yield from self.order_ids
+        if self.ids is not None:
+            yield from self.ids
         else:
             yield self.project_id
 
@@ -96,17 +100,17 @@ class NewsQuestion:
 
     def may_be_told(self, event: Announced) -> bool:
         """Return whether an event can be news, as far as that is known without reading anything."""
-        if event.aggregate_type != "Order" or self.project_id not in {None, event.project_id}:
+        if event.aggregate_type != self.subject or self.project_id not in {None, event.project_id}:
             return False
-        return self.order_ids is None or event.aggregate_id in self.order_ids
+        return self.ids is None or event.aggregate_id in self.ids
 
     def candidates(self) -> Iterator[ColumnElement[bool]]:
         """Yield the conditions of `may_be_told` for the events in the log."""
-        yield _EVENT.c.aggregate_type == "Order"
+        yield _EVENT.c.aggregate_type == self.subject
         if self.project_id is not None:
             yield _EVENT.c.project_id == self.project_id
-        if self.order_ids is not None:
-            ids = bindparam("orders", sorted(self.order_ids), type_=ARRAY(Uuid()))
+        if self.ids is not None:
+            ids = bindparam("subjects", sorted(self.ids), type_=ARRAY(Uuid()))
             yield _EVENT.c.aggregate_id == any_(ids)
 
     def entity(self, event: Announced) -> Hashable:
@@ -116,19 +120,21 @@ class NewsQuestion:
     def sights(self, policy: Policy, parameters: Parameters) -> AnySelect:
         """Return (event_id, subject_id, is_seen) of the events that are anything to a viewer, of all there are.
 
-        An order that a change brings into one of the states, or takes out of them, is news.
+        One that a change brings into one of the states, or takes out of them, is news.
         """
-        is_seen = and_(policy.rows("order", OrderRow), policy.rows("order", OrderRow, FOLLOW))
-        has_left = policy.events_that_end("order", OrderRow, FOLLOW)
+        binding = catalog.types[self.subject]
+        thing, row, key = binding.thing, binding.row, binding.column("id")
+        is_seen = and_(policy.rows(thing, row), policy.rows(thing, row, FOLLOW))
+        has_left = policy.events_that_end(thing, row, FOLLOW)
         found = (
-            select(_EVENT.c.id.label("event_id"), _ORDER.c.id.label("subject_id"), is_seen.label("is_seen"))
-            .join_from(_EVENT, _ORDER, _ORDER.c.id == _EVENT.c.aggregate_id)
-            .where(_EVENT.c.aggregate_type == "Order", or_(is_seen, has_left))
+            select(_EVENT.c.id.label("event_id"), key.label("subject_id"), is_seen.label("is_seen"))
+            .join_from(_EVENT, binding.table, key == _EVENT.c.aggregate_id)
+            .where(_EVENT.c.aggregate_type == self.subject, or_(is_seen, has_left))
         )
-        return found if self.states is None else found.where(self._in_states(parameters))
+        return found if self.states is None else found.where(self._in_states(binding, parameters))
 
-    def _in_states(self, parameters: Parameters) -> ColumnElement[bool]:
-        now, before = _ORDER.c.state, func.jsonb_extract_path_text(_EVENT.c.changes, "state", "0")
+    def _in_states(self, binding: TypeBinding, parameters: Parameters) -> ColumnElement[bool]:
+        now, before = binding.column("state"), func.jsonb_extract_path_text(_EVENT.c.changes, "state", "0")
         return or_(
             now == any_(parameters("states", ARRAY(now.type))),
             before == any_(parameters("state_names", ARRAY(Text()))),

@@ -13,6 +13,7 @@ from graphql import GraphQLObjectType, OperationDefinitionNode
 from sqlalchemy import Boolean, ColumnElement, Text, Uuid, bindparam, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from domain.identifiers import field_name
 from loaders.followed import FollowQuestion
 from loaders.questions import Parameters
 from planner.building import Builder
@@ -54,7 +55,7 @@ def news_select(builder: Builder, operation: OperationDefinitionNode) -> AnySele
     )
     kind = object_type(root.fields[nodes[0].name.value])
     with builder.at(key):
-        part = _message(builder, kind, nodes, entries, sight, asked.subject)
+        part = _message(builder, kind, nodes, entries, sight, asked)
     columns: list[ColumnElement[Any]] = [
         entries[RANK].label(RANK),
         as_bytes(json_object({key: part.json}), DATA),
@@ -68,13 +69,19 @@ def news_select(builder: Builder, operation: OperationDefinitionNode) -> AnySele
 
 
 def _message(
-    builder: Builder, kind: GraphQLObjectType, nodes: list[Any], entries: Rows, sight: Rows, subject: str
+    builder: Builder,
+    kind: GraphQLObjectType,
+    nodes: list[Any],
+    entries: Rows,
+    sight: Rows,
+    asked: FollowQuestion,
 ) -> Part:
     members: dict[str, Json] = {}
     joins: list[Rows] = []
+    subject, shown = asked.subject, field_name(asked.subject)
     conditions: Mapping[str, tuple[str, ColumnElement[bool]]] = {
         "event": ("Event", builder.catalog.types["Event"].column("id") == entries["event"]),
-        subject.lower(): (
+        shown: (
             subject,
             (builder.catalog.types[subject].column("id") == sight["subject_id"]) & sight["is_seen"],
         ),
@@ -83,7 +90,7 @@ def _message(
         match inner[0].name.value:
             case "cursor":
                 members[key] = entries["cursor"]
-            case "orderId":
+            case name if name == f"{shown}Id":
                 members[key] = global_id_text(subject, sight["subject_id"])
             case "resyncRequired":
                 members[key] = literal_column("false", Boolean())

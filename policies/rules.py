@@ -18,6 +18,7 @@ from typing import Protocol, cast
 import casbin  # pyright: ignore[reportMissingTypeStubs]
 from casbin.model import Model  # pyright: ignore[reportMissingTypeStubs]
 
+from domain.engineering_change import ChangeAction
 from domain.order import OrderAction
 from policies.roles import Role
 
@@ -28,7 +29,7 @@ RULES_FILE = Path(__file__).parent / "rules.csv"
 WHERES = ("any", "project", "own_org", "assigned", "library", "self")
 DEEDS = frozenset(
     {"read", "create", "update", "export", "subscribe", "approve_above_limit"}
-    | {action.value for action in OrderAction}
+    | {action.value for action in (*OrderAction, *ChangeAction)}
 )
 EVERYBODY = "everybody"
 """The role of whoever is signed in, beside those he holds."""

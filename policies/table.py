@@ -18,7 +18,7 @@ _WHERES = {
     "project": "of his projects",
     "own_org": "of his organization",
     "assigned": "assigned to him",
-    "library": "of items and BOMs",
+    "library": "of items, BOMs and engineering changes",
     "self": "himself",
 }
 _FIRST_DEEDS = ("read", "subscribe", "export", "create", *(action.value for action in OrderAction))
@@ -39,7 +39,7 @@ signed in. Where something is granted:
 | of his projects | rows of the projects in which he holds this very role; of all projects where he holds it globally |
 | of his organization | rows whose contractor or customer is his organization, its people, and the organization itself |
 | assigned to him | the orders to which he is assigned, with what belongs to them |
-| of items and BOMs | what belongs to the company's items and bills of materials and to no project |
+| of items, BOMs and engineering changes | what belongs to the company's items and bills of materials and to no project |
 | himself | what is about him |
 | – | nowhere |
 """

@@ -9,22 +9,16 @@ from domain.order import OrderAction
 from loaders.actions import action_facts, availabilities
 from policies.bindings import Computed
 from policies.viewer import Viewer
+from resolvers.actions import mutation_of, told
 
 
 def _available_actions(facts: Mapping[str, Any], viewer: Viewer) -> list[dict[str, object]]:
-    return [
-        {
-            "action": mutation_name(each.action),
-            "allowed": not each.reasons,
-            "reasons": [{"code": reason.code, "message": reason.message} for reason in each.reasons],
-        }
-        for each in availabilities(facts, viewer.user_id)
-    ]
+    return told("Order", availabilities(facts, viewer.user_id))
 
 
 def mutation_name(action: OrderAction) -> str:
     """Return the mutation that takes an action: `orderReportProgress` for `report_progress`."""
-    return "order" + "".join(word.capitalize() for word in action.value.split("_"))
+    return mutation_of("Order", action)
 
 
 AVAILABLE_ACTIONS = Computed(action_facts, _available_actions)

@@ -17,6 +17,7 @@ from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
@@ -69,8 +70,8 @@ def column(attribute: InstrumentedAttribute[Any], description: str) -> Any:
     return strawberry.field(description=description, metadata={_SOURCE: Column(attribute.expression)})
 
 
-def to_one(attribute: InstrumentedAttribute[Any], target: str, description: str) -> Any:
-    """Declare the row of type `target` that a key of this row names."""
+def to_one(attribute: InstrumentedAttribute[Any] | ColumnElement[Any], target: str, description: str) -> Any:
+    """Declare the row of type `target` that a key of this row names: a column, or what SQL makes of the row."""
     source = ToOne(attribute.expression, target)
     return strawberry.field(
         resolver=relations.to_one(source), description=description, metadata={_SOURCE: source}

@@ -108,7 +108,8 @@ class BomMutation:
         return _revision(*await perform(info, "BomRevision", input.command(), remove_line))
 
     @strawberry.mutation(
-        description="Bring a draft into force 发布; the revision in force until then is superseded from its first day on."
+        description="Bring a draft into force 发布; the revision in force until then is superseded from its first day on. One that an"
+        " open engineering change holds is released with that."
     )
     async def bom_revision_release(
         self, info: Info, input: Annotated[BomRevisionReleaseInput, _INPUT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -19,6 +19,7 @@ from db.bom_tables import (
     ItemUnitRow,
     UnitRow,
 )
+from db.change_tables import HOLDING_CHANGE
 from resolvers.boms import cost_rollup, explosion
 from resolvers.where_used import where_used
 from schema.binding import bound_type, column, hidden_fields, key, short_list, to_many, to_one, worked
@@ -26,6 +27,9 @@ from schema.enums import BomRevisionState, ItemKind, ScrapRule
 from schema.explosions import BomExplosion, CostRollup
 from schema.node import Connection, Node
 from schema.where_used import ItemUse
+
+if TYPE_CHECKING:
+    from schema.engineering_changes import EngineeringChange
 
 _HERE = strawberry.lazy("schema.boms")
 
@@ -252,4 +256,11 @@ class BomRevision(Node):
     )
     cost_rollup: CostRollup | None = worked(
         cost_rollup, "What its item costs by it, and by those of its parts that are in force."
+    )
+    engineering_change: Annotated[EngineeringChange, strawberry.lazy("schema.engineering_changes")] | None = (
+        to_one(
+            HOLDING_CHANGE,
+            "EngineeringChange",
+            "The engineering change that holds it, or that has released it.",
+        )
     )

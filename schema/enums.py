@@ -11,6 +11,7 @@ from strawberry.types.enum import has_enum_definition
 from domain.bom import ItemKind, RevisionState, ScrapRule
 from domain.bom_comparison import Difference
 from domain.bom_replacement import ReplacementOutcome
+from domain.engineering_change import ChangeState
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
@@ -24,6 +25,7 @@ __all__ = [
     "BomReplacementOutcome",
     "BomRevisionState",
     "CostType",
+    "EngineeringChangeState",
     "FileFormat",
     "ItemKind",
     "NotificationKind",
@@ -41,6 +43,7 @@ __all__ = [
 BomDifference = Difference
 BomReplacementOutcome = ReplacementOutcome
 BomRevisionState = RevisionState
+EngineeringChangeState = ChangeState
 
 
 class SortDirection(Enum):
@@ -188,6 +191,17 @@ _described(
         "REFUSED": "It could not be replaced, and nothing was changed 被拒绝.",
     },
     name="BomReplacementOutcome",
+)
+_described(
+    ChangeState,
+    "Where an engineering change stands 工程变更状态.",
+    {
+        "DRAFT": "Being put together 草稿.",
+        "REVIEW": "Waiting for a decision; what it holds is not edited 评审中.",
+        "RELEASED": "All that it held is released 已发布.",
+        "REJECTED": "Refused for good 已驳回.",
+    },
+    name="EngineeringChangeState",
 )
 _described(
     ScrapRule,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import strawberry
 
 from domain import errors
-from domain.order import OrderAction
-from resolvers.orders import mutation_name
+from resolvers.actions import mutation_of
 from schema.binding import structural
-from schema.enums import OrderState
+from schema.enums import EngineeringChangeState, OrderState
 from schema.orders import ActionBlocker
 
 
@@ -31,7 +30,7 @@ class NotFound(UserError):
 @structural
 @strawberry.type(description="A value can't be taken; the code says why.")
 class InvalidInput(UserError):
-    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY.
+    """REQUIRED, TOO_LONG, OUT_OF_RANGE, TOO_PRECISE, CONTROL_CHARACTER, DATES_OUT_OF_ORDER, DUPLICATE, TOO_MANY, IN_CHANGE, ….
 
     Of a file: MALFORMED, TOO_LARGE, UNDECODABLE, BROKEN_FILE, WRONG_HEADER.
     """
@@ -67,6 +66,15 @@ class InvalidTransition(UserError):
     """INVALID_TRANSITION."""
 
     state: OrderState = strawberry.field(description="The order's state.")
+    possible_actions: list[str] = strawberry.field(description="The mutations that its state knows.")
+
+
+@structural
+@strawberry.type(description="The engineering change's state does not know this action.")
+class InvalidEngineeringChangeTransition(UserError):
+    """INVALID_TRANSITION."""
+
+    state: EngineeringChangeState = strawberry.field(description="The engineering change's state.")
     possible_actions: list[str] = strawberry.field(description="The mutations that its state knows.")
 
 
@@ -111,6 +119,7 @@ ERROR_TYPES = (
     InvalidInput,
     ImportRefused,
     InvalidTransition,
+    InvalidEngineeringChangeTransition,
     ActionBlocked,
     VersionConflict,
     IdempotencyMismatch,
@@ -124,14 +133,7 @@ def user_error(refusal: errors.Refusal) -> UserError:
     code, message, path = refusal.code, refusal.message, list(refusal.path) or None
     match refusal:
         case errors.InvalidTransition():
-            possible = [mutation_name(OrderAction(action)) for action in refusal.possible_actions]
-            return InvalidTransition(
-                code=code,
-                message=message,
-                path=path,
-                state=OrderState(refusal.state),
-                possible_actions=possible,
-            )
+            return _invalid_transition(refusal)
         case errors.ImportRefused():
             rows = [
                 ImportRowError(row=each.row, column=each.column, code=each.code, message=each.message)
@@ -157,3 +159,20 @@ def user_error(refusal: errors.Refusal) -> UserError:
             return InvalidCredentials(code=code, message=message, path=path)
         case _:
             return InvalidInput(code=code, message=message, path=path)
+
+
+def _invalid_transition(refusal: errors.InvalidTransition) -> UserError:
+    """Return it as a member of its own for each sort of object: each has states of its own."""
+    code, message, path = refusal.code, refusal.message, list(refusal.path) or None
+    possible = [mutation_of(refusal.subject, action) for action in refusal.possible_actions]
+    if refusal.subject == "EngineeringChange":
+        return InvalidEngineeringChangeTransition(
+            code=code,
+            message=message,
+            path=path,
+            state=EngineeringChangeState(refusal.state),
+            possible_actions=possible,
+        )
+    return InvalidTransition(
+        code=code, message=message, path=path, state=OrderState(refusal.state), possible_actions=possible
+    )

@@ -9,6 +9,7 @@ import strawberry
 from db.tables import EventRow
 from resolvers.events import CHANGES
 from schema.binding import bound_type, column, computed, key, structural, to_any, to_one
+from schema.engineering_changes import EngineeringChange
 from schema.node import Node
 from schema.orders import Order
 from schema.parties import User
@@ -40,7 +41,7 @@ class Event(Node):
     aggregate: Node | None = to_any(
         EventRow.aggregate_type,
         EventRow.aggregate_id,
-        ("Order", "User", "Item", "BomRevision"),
+        ("Order", "User", "Item", "BomRevision", "EngineeringChange"),
         "To what it happened.",
     )
     version: int = column(EventRow.version, "Version of the object that it led to.")
@@ -67,4 +68,26 @@ class OrderChange:
     )
     order: Order | None = strawberry.field(
         description="The order as it is now, as the viewer may see it; null where it has left his sight, which is told once."
+    )
+
+
+@structural
+@strawberry.type(description="News of an engineering change, told live.")
+class EngineeringChangeNews:
+    """One message of `engineeringChanged`."""
+
+    cursor: str = strawberry.field(
+        description="Where the live feed stands with this message: behind it nothing is lost and nothing comes twice."
+    )
+    resync_required: bool = strawberry.field(
+        description="Whether news before this message was missed: read again what you show. Then the rest is null."
+    )
+    engineering_change_id: strawberry.ID | None = strawberry.field(
+        description="Of which engineering change this tells, null where news was missed."
+    )
+    event: Event | None = strawberry.field(
+        description="What happened, null where the viewer may not read the log."
+    )
+    engineering_change: EngineeringChange | None = strawberry.field(
+        description="The engineering change as it is now, as the viewer may see it."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET, argument
@@ -20,6 +21,9 @@ _IDS_LIMIT = 500
 
 _Project = Annotated[strawberry.ID | None, argument(description="Orders of this project only.")]
 _Orders = Annotated[list[strawberry.ID] | None, argument(description="These orders only, at most 500.")]
+_Changes = Annotated[
+    list[strawberry.ID] | None, argument(description="These engineering changes only, at most 500.")
+]
 _States = Annotated[
     list[OrderState] | None,
     argument(description="Orders that are in one of these states now, or were before the change."),
@@ -39,18 +43,36 @@ def order_changed(
     after: _After = UNSET,
 ) -> NewsQuestion:
     """Ask for changes of orders."""
-    ids, wanted, cursor = given(order_ids), given(states), given(after)
-    if ids is not None and len(ids) > _IDS_LIMIT:
-        raise MalformedRequest("TOO_MANY_VALUES", f"At most {_IDS_LIMIT} ids.")
+    wanted = given(states)
     return NewsQuestion(
+        "Order",
         project_id=given_key(project_id, "Project"),
-        order_ids=None if ids is None else frozenset(parse_key(each, "Order") for each in ids),
+        ids=_keys("Order", order_ids),
         states=None if wanted is None else frozenset(wanted),
-        after=None if cursor is None else position_of(cursor),
+        after=_place(after),
     )
+
+
+def engineering_changed(ids: _Changes = UNSET, after: _After = UNSET) -> NewsQuestion:
+    """Ask for changes of engineering changes."""
+    return NewsQuestion("EngineeringChange", ids=_keys("EngineeringChange", ids), after=_place(after))
 
 
 def viewer_notifications(after: _After = UNSET) -> NoticeQuestion:
     """Ask for what the viewer is told."""
+    return NoticeQuestion(_place(after))
+
+
+def _keys(type_name: str, ids: list[strawberry.ID] | None) -> frozenset[UUID] | None:
+    """Return the keys of the ids of one type, null where none were given; raise `MalformedRequest`."""
+    found = given(ids)
+    if found is None:
+        return None
+    if len(found) > _IDS_LIMIT:
+        raise MalformedRequest("TOO_MANY_VALUES", f"At most {_IDS_LIMIT} ids.")
+    return frozenset(parse_key(each, type_name) for each in found)
+
+
+def _place(after: str | None) -> int | None:
     cursor = given(after)
-    return NoticeQuestion(None if cursor is None else position_of(cursor))
+    return None if cursor is None else position_of(cursor)

@@ -8,6 +8,7 @@ from schema import questions
 from schema.binding import asked
 from schema.boms import BomRevision, Item, Unit
 from schema.comparisons import BomComparison
+from schema.engineering_changes import EngineeringChange
 from schema.events import Event
 from schema.node import Connection, Node
 from schema.notifications import Notification
@@ -47,6 +48,12 @@ class Query:
     bom_comparison: BomComparison | None = asked(
         questions.bom_comparison,
         "In what two revisions differ 版本对比, of one BOM or of two; null where one doesn't exist or may not be read.",
+    )
+    engineering_changes: Connection[EngineeringChange] = asked(
+        questions.engineering_changes, "Engineering changes 工程变更, newest first."
+    )
+    engineering_change: EngineeringChange | None = asked(
+        questions.engineering_change, "One engineering change, by exactly one of id and number."
     )
     orders: Connection[Order] = asked(questions.orders, "Orders, newest first where nothing else is said.")
     order: Order | None = asked(questions.order, "One order, by exactly one of id and number.")

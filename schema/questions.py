@@ -12,6 +12,7 @@ from strawberry import UNSET, argument
 
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_global_id, parse_key
+from loaders.engineering_changes import ChangeCriteria
 from loaders.notifications import NotificationCriteria
 from loaders.orders import OrderList
 from loaders.questions import (
@@ -27,7 +28,7 @@ from loaders.totals import TotalsQuestion
 from loaders.vocabulary import Vocabulary
 from resolvers.arguments import After, Before, First, GlobalId, GlobalIds, Last, OptionalGlobalId, Search
 from resolvers.relations import given, paging
-from schema.enums import OrderGrouping, SortDirection
+from schema.enums import EngineeringChangeState, OrderGrouping, SortDirection
 from schema.filters import EventFilter, OrderFilter, OrderOrder
 
 _NODES_LIMIT = 100
@@ -39,6 +40,9 @@ _Groups = Annotated[list[OrderGrouping] | None, argument(description="By what to
 _Code = Annotated[str | None, argument(description="Its code.")]
 _IsRead = Annotated[
     bool | None, argument(description="Only those that he has read, or only those that he has not.")
+]
+_ChangeStates = Annotated[
+    list[EngineeringChangeState] | None, argument(description="Those in one of these states.")
 ]
 _Number = Annotated[str | None, argument(description="Its number.")]
 
@@ -142,6 +146,24 @@ def bom_revision(id: GlobalId) -> RowQuestion:
 def bom_comparison(left: GlobalId, right: GlobalId) -> ComparisonQuestion:
     """Ask in what two revisions differ."""
     return ComparisonQuestion(parse_key(left, "BomRevision"), parse_key(right, "BomRevision"))
+
+
+def engineering_changes(
+    first: First = UNSET,
+    after: After = UNSET,
+    last: Last = UNSET,
+    before: Before = UNSET,
+    states: _ChangeStates = UNSET,
+) -> ListQuestion:
+    """Ask for engineering changes, newest first."""
+    wanted = given(states)
+    criteria = ChangeCriteria(None if wanted is None else tuple(wanted))
+    return ListQuestion(criteria, paging(first, after, last, before))
+
+
+def engineering_change(id: OptionalGlobalId = UNSET, number: _Number = UNSET) -> RowQuestion | FieldQuestion:
+    """Ask for one engineering change."""
+    return _one("EngineeringChange", given(id), "number", given(number))
 
 
 def orders(

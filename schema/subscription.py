@@ -6,7 +6,7 @@ import strawberry
 
 from schema import news
 from schema.binding import followed
-from schema.events import OrderChange
+from schema.events import EngineeringChangeNews, OrderChange
 from schema.notifications import NotificationChange
 
 
@@ -16,6 +16,10 @@ class Subscription:
 
     order_changed: OrderChange = followed(
         news.order_changed, "Changes of orders, in the order in which they were committed."
+    )
+    engineering_changed: EngineeringChangeNews = followed(
+        news.engineering_changed,
+        "News of engineering changes 工程变更, in the order in which it was committed.",
     )
     viewer_notifications: NotificationChange = followed(
         news.viewer_notifications,

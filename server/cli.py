@@ -174,7 +174,7 @@ def policy_table() -> None:
 
 @events_app.command("verify")
 def events_verify() -> None:
-    """Check every chain of events, its row, the feed and the order numbers; ends with 1 where something is wrong."""
+    """Check every chain of events, its row, the feed and the numbers; ends with 1 where something is wrong."""
     from server.verify import verify_events
 
     with stores() as (_, urls, steps):

@@ -19,7 +19,7 @@ from graphql.execution import (
 
 from db.statements import StatementFailed
 from domain.identifiers import global_id
-from loaders.followed import FollowQuestion, sight_of
+from loaders.followed import FollowQuestion, member_of, sight_of
 from loaders.places import cursor_of
 from loaders.rows import row_by_key
 from planner.arguments import Unplannable
@@ -63,8 +63,8 @@ class InterpretedReading:
 
     async def missed(self, position: int) -> Message:
         """Return the message that something before a position is not told."""
-        subject = self.question.subject.lower()
-        nothing = {"resync_required": True, f"{subject}_id": None, "event": None, subject: None}
+        member = member_of(self.question)
+        nothing = {"resync_required": True, f"{member}_id": None, "event": None, member: None}
         return Message(
             position, None, await self._text({"cursor": cursor_of(position), **nothing}, self._new_context())
         )
@@ -77,13 +77,13 @@ class InterpretedReading:
             sight = await sight_of(reads, self.question, entry.event_id)
             if sight is None:
                 return None
-            subject, key = self.question.subject, sight["subject_id"]
+            subject, member, key = self.question.subject, member_of(self.question), sight["subject_id"]
             news = {
                 "cursor": entry.cursor,
                 "resync_required": False,
-                f"{subject.lower()}_id": global_id(subject, key),
+                f"{member}_id": global_id(subject, key),
                 "event": await row_by_key(reads, "Event", entry.event_id),
-                subject.lower(): await row_by_key(reads, subject, key) if sight["is_seen"] else None,
+                member: await row_by_key(reads, subject, key) if sight["is_seen"] else None,
             }
             return Message(entry.position, self.question.entity(entry), await self._text(news, context))
         finally:

@@ -64,7 +64,7 @@ async def verify_events(database_url: str, report: Callable[[str], None]) -> Ver
     """Check the whole database at `postgresql+asyncpg://…`; `report` is told of each part before it begins.
 
     Checked are versions and hashes of every chain, the rows of `AGGREGATES` against the fold of their events, the places of
-    events in feed and outbox, and the order numbers.
+    events in feed and outbox, and the numbers of orders and engineering changes.
     """
     engine = create_async_engine(database_url, poolclass=NullPool, isolation_level="REPEATABLE READ")
     try:
@@ -82,7 +82,7 @@ async def verify_snapshot(connection: AsyncConnection, report: Callable[[str], N
     await checks.run()
     report("Checking the feed")
     places = await feed_findings(connection)
-    report("Checking order numbers")
+    report("Checking numbers")
     numbers = await number_findings(connection)
     return VerifyResult(event_count, dict(checks.counts), (*checks.findings, *places, *numbers))
 

@@ -19,6 +19,8 @@ from db.bom_tables import (
     ItemRow,
     ItemUnitRow,
 )
+from db.change_snapshots import change_snapshot
+from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
 from db.snapshots import client_snapshot, order_snapshot, user_snapshot
 from db.tables import (
     ApiClientRow,
@@ -95,6 +97,13 @@ AGGREGATES = {
                 (BomCoProductRow, BomCoProductRow.revision_id),
             ),
             revision_snapshot,
+        ),
+        Aggregate(
+            "EngineeringChange",
+            EngineeringChangeRow,
+            ((EngineeringChangeRevisionRow, EngineeringChangeRevisionRow.change_id),),
+            change_snapshot,
+            "number",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""Has every event its one place, and every order number its order?
+"""Has every event its one place, and every number its order or engineering change?
 
 The part of verification that looks at sets instead of single aggregates: feed, outbox and numbers. What is
 found is told in words.
@@ -6,7 +6,10 @@ found is told in words.
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _FEED_GAPS = """
@@ -80,6 +83,33 @@ _LAST_NUMBERS = r"""
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """What has numbers without gaps: what people call it, and what stands in the place of orders in the statements."""
+
+    kind: str
+    words: Mapping[str, str]
+
+    def told(self, sql: str) -> TextClause:
+        """Return a statement on orders as one on this."""
+        for word, other in self.words.items():
+            sql = sql.replace(word, other)
+        return text(sql)
+
+
+_NUMBERED = (
+    _Numbered("order", {}),
+    _Numbered(
+        "engineering change",
+        {
+            "engineering_order": "engineering_change",
+            "order_number": "engineering_change_number",
+            "^EO": "^EC",
+        },
+    ),
+)
+
+
 async def feed_findings(connection: AsyncConnection) -> list[str]:
     """Return what is wrong with the places of events: gaps, none or two for one event, a wrong order."""
     findings = [
@@ -106,19 +136,21 @@ async def feed_findings(connection: AsyncConnection) -> list[str]:
 
 
 async def number_findings(connection: AsyncConnection) -> list[str]:
-    """Return what is wrong with order numbers: form, gaps in a year, a last one that is not the last."""
-    findings = [
-        f"{found.number!r} is not an order number."
-        for found in await connection.execute(text(_MALFORMED_NUMBERS))
-    ]
-    findings += [
-        f"No order has number{_span(gap.first, gap.last)} of {gap.year}."
-        for gap in await connection.execute(text(_NUMBER_GAPS))
-    ]
-    findings += [
-        f"The highest order number of {found.year} is {found.highest}, the last given out {found.last}."
-        for found in await connection.execute(text(_LAST_NUMBERS))
-    ]
+    """Return what is wrong with numbers: form, gaps in a year, a last one that is not the last."""
+    findings: list[str] = []
+    for each in _NUMBERED:
+        findings += [
+            f"{found.number!r} is not an {each.kind} number."
+            for found in await connection.execute(each.told(_MALFORMED_NUMBERS))
+        ]
+        findings += [
+            f"No {each.kind} has number{_span(gap.first, gap.last)} of {gap.year}."
+            for gap in await connection.execute(each.told(_NUMBER_GAPS))
+        ]
+        findings += [
+            f"The highest {each.kind} number of {found.year} is {found.highest}, the last given out {found.last}."
+            for found in await connection.execute(each.told(_LAST_NUMBERS))
+        ]
     return findings
 
 

@@ -8,7 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import Table, bindparam, exists, or_, select
 
-from commands.boms.revision import Revision, RevisionCommand, demand_draft, leave, lock_bom, lock_revision
+from commands.boms.revision import (
+    Revision,
+    RevisionCommand,
+    demand_free,
+    demand_unreleased,
+    leave,
+    lock_bom,
+    lock_revision,
+    locked_revision,
+)
 from commands.execution import Workbench
 from db.bom_tables import BomLineRow, BomRevisionRow, ItemRow
 from domain import values
@@ -28,19 +37,23 @@ class ReleaseRevision(RevisionCommand):
 
 
 async def release_revision(bench: Workbench, command: ReleaseRevision) -> UUID:
-    """Release a draft from its first day on, today where it has none; return its id."""
+    """Release a draft from its first day on, today where it has none; return its id.
+
+    Raises what `release` raises, and `InvalidInput` IN_REVIEW or IN_CHANGE where an engineering change holds it.
+    """
     revision = await lock_revision(bench, command.revision_id, "release", command.expected_version)
+    demand_free(revision)
     await release(bench, revision, values.note(command.note))
     return revision.row.id
 
 
-async def release(bench: Workbench, revision: Revision, note: str | None) -> None:
-    """Release a draft; the revision in force until then is superseded from its first day on.
+async def release(bench: Workbench, revision: Revision, note: str | None) -> UUID | None:
+    """Release a draft; return the id of the revision in force until then, which is superseded from its first day on.
 
-    Raises `InvalidInput` NOT_A_DRAFT, REQUIRED (no lines), MISSING_CHILD_REVISION (naming the items) and
-    OVERLAPPING_EFFECTIVITY.
+    Whether somebody may do that, and whether an engineering change holds it, is left to the caller. Raises `InvalidInput`
+    NOT_A_DRAFT, REQUIRED (no lines), MISSING_CHILD_REVISION (naming the items) and OVERLAPPING_EFFECTIVITY.
     """
-    demand_draft(revision)
+    demand_unreleased(revision)
     if not revision.lines:
         raise InvalidInput("REQUIRED", "A revision without lines makes nothing of nothing.", ("id",))
     missing = [row.code for row in await bench.session.execute(_MISSING, {"revision": revision.row.id})]
@@ -48,14 +61,16 @@ async def release(bench: Workbench, revision: Revision, note: str | None) -> Non
         named = ", ".join(missing[:_NAMED]) + (", …" if len(missing) > _NAMED else "")
         raise InvalidInput("MISSING_CHILD_REVISION", f"Without a released BOM: {named}.", ("id",))
     await lock_bom(bench, revision.row.bom_id)
-    await _supersede(bench, revision)
+    superseded = await _supersede(bench, revision)
     revision.row.state = RevisionState.RELEASED
     revision.row.released_at = bench.origin.now
     await leave(bench, revision, "BomRevisionReleased", note)
+    return superseded
 
 
-async def _supersede(bench: Workbench, revision: Revision) -> None:
-    """End what is in force on the first day of a revision; raise where more than that overlaps."""
+async def _supersede(bench: Workbench, revision: Revision) -> UUID | None:
+    """End what is in force on the first day of a revision, and return its id; raise where more than that overlaps."""
+    superseded: UUID | None = None
     in_force = (
         select(_REVISION.c.id)
         .where(_REVISION.c.bom_id == revision.row.bom_id, _REVISION.c.state == RevisionState.RELEASED)
@@ -67,7 +82,7 @@ async def _supersede(bench: Workbench, revision: Revision) -> None:
     window = Window(revision.row.valid_from, revision.row.valid_to)
     values.window(window.since, window.until, ("validTo",))
     for each in ids:
-        older = await lock_revision(bench, each, "release", None)
+        older = await locked_revision(bench, each)
         held = Window(older.row.valid_from, older.row.valid_to)
         if not window.overlaps(held):
             continue
@@ -83,6 +98,8 @@ async def _supersede(bench: Workbench, revision: Revision) -> None:
         older.row.valid_to = since
         older.row.state = RevisionState.SUPERSEDED
         await leave(bench, older, "BomRevisionSuperseded")
+        superseded = older.row.id
+    return superseded
 
 
 _RELEASED = exists().where(_REVISION.c.item_id == _ITEM.c.id, _REVISION.c.state == RevisionState.RELEASED)

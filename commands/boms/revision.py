@@ -1,7 +1,8 @@
 """How does a command get hold of a BOM revision, and how is what it did written down?
 
 A revision is locked with all that belongs to it for the length of the transaction; leaving it takes one version step and
-one event with the difference. Only drafts are changed: what is released is what orders were built by.
+one event with the difference. Only drafts are changed: what is released is what orders were built by. Nor is a draft that an
+engineering change holds in review: what was looked at is what comes into force.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from commands.execution import Command, Workbench
 from db.bom_snapshots import checksum, revision_fields
@@ -23,12 +24,14 @@ from db.bom_tables import (
     BomRow,
     BomSubstituteRow,
 )
+from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
 from db.events import Happening, record
 from db.identifiers import new_id
 from db.kept_rows import KeptRows, KeptTable
 from db.snapshots import Fields, changes
 from db.tables import Keyed
 from domain.bom import RevisionState
+from domain.engineering_change import ChangeState
 from domain.errors import Forbidden, InvalidInput, NotFound, VersionConflict
 
 _REVISIONS = KeptTable(BomRevisionRow)
@@ -65,6 +68,14 @@ class Stored:
     co_products: KeptRows[BomCoProductRow] = field(default_factory=lambda: KeptRows(_CO_PRODUCTS))
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The engineering change that holds a revision."""
+
+    number: str
+    state: ChangeState
+
+
 @dataclass
 class Revision:
     """A revision locked for change, with all that belongs to it and its state as it was before."""
@@ -76,6 +87,7 @@ class Revision:
     co_products: list[BomCoProductRow] = field(default_factory=list[BomCoProductRow])
     before: Fields = field(default_factory=dict[str, Any])
     stored: Stored = field(default_factory=Stored)
+    holder: Holder | None = None
 
     def fields(self) -> Fields:
         """Return the revision's state."""
@@ -120,8 +132,21 @@ async def lock_revision(
 ) -> Revision:
     """Return a revision, locked until the transaction ends.
 
-    Raises `NotFound` (absent or not readable), `Forbidden` (readable, deed not granted) or `VersionConflict`.
+    Raises `NotFound` (absent or not readable), `Forbidden` (readable, deed not granted), `VersionConflict`, or for the deed
+    `update` `InvalidInput` IN_REVIEW: whoever writes a revision needn't think of that.
     """
+    revision = await locked_revision(bench, revision_id)
+    if not bench.policy.may_anywhere("bom", deed):
+        raise Forbidden
+    if expected_version is not None and revision.row.version != expected_version:
+        raise VersionConflict(revision.row.version)
+    if deed == "update":
+        _demand_unreviewed(revision)
+    return revision
+
+
+async def locked_revision(bench: Workbench, revision_id: UUID) -> Revision:
+    """Return a readable revision, locked until the transaction ends, for whoever may do what is done; raise `NotFound`."""
     table = _REVISIONS.table
     statement = (
         select(table)
@@ -132,10 +157,8 @@ async def lock_revision(
     row = next(iter(rows.objects()), None)
     if row is None:
         raise NotFound("BOM revision")
-    if not bench.policy.may_anywhere("bom", deed):
-        raise Forbidden
-    if expected_version is not None and row.version != expected_version:
-        raise VersionConflict(row.version)
+    # Asked once the row is ours: a change takes and leaves revisions with their rows locked.
+    holder = (await bench.session.execute(_HOLDER, {"revision": revision_id})).one_or_none()
     lines = await _belonging(bench, _LINES, revision_id)
     substitutes = await _belonging(bench, _SUBSTITUTES, revision_id)
     operations = await _belonging(bench, _OPERATIONS, revision_id)
@@ -147,6 +170,7 @@ async def lock_revision(
         operations.objects(),
         co_products.objects(),
         stored=Stored(rows, lines, substitutes, operations, co_products),
+        holder=None if holder is None else Holder(*holder),
     )
     revision.before = revision.fields()
     return revision
@@ -159,10 +183,29 @@ async def lock_bom(bench: Workbench, bom_id: UUID) -> None:
 
 def demand_draft(revision: Revision) -> None:
     """Raise unless the revision may still be changed."""
+    demand_unreleased(revision)
+    _demand_unreviewed(revision)
+
+
+def _demand_unreviewed(revision: Revision) -> None:
+    holder = revision.holder
+    if holder is not None and holder.state is ChangeState.REVIEW:
+        raise InvalidInput("IN_REVIEW", f"{holder.number} has it in review.", ("id",))
+
+
+def demand_unreleased(revision: Revision) -> None:
+    """Raise unless the revision is a draft, whoever holds it."""
     if revision.row.state is not RevisionState.DRAFT:
         raise InvalidInput(
             "NOT_A_DRAFT", f"The revision is {revision.row.state.value}; make the next one.", ("id",)
         )
+
+
+def demand_free(revision: Revision) -> None:
+    """Raise unless the revision may be released by itself."""
+    demand_draft(revision)
+    if revision.holder is not None:
+        raise InvalidInput("IN_CHANGE", f"{revision.holder.number} releases it with others.", ("id",))
 
 
 async def leave(bench: Workbench, revision: Revision, event: str, note: str | None = None) -> None:
@@ -189,3 +232,12 @@ async def _belonging(bench: Workbench, kept: KeptTable[RowT], revision_id: UUID)
     table = kept.table
     statement = select(table).where(table.c.revision_id == revision_id).order_by(table.c.id)
     return kept.read(await bench.session.execute(statement))
+
+
+_HELD = EngineeringChangeRevisionRow.__table__
+_CHANGE = EngineeringChangeRow.__table__
+_HOLDER = (
+    select(_CHANGE.c.number, _CHANGE.c.state)
+    .join_from(_HELD, _CHANGE, _CHANGE.c.id == _HELD.c.change_id)
+    .where(_HELD.c.revision_id == bindparam("revision"), _HELD.c.is_held)
+)

@@ -13,9 +13,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import select, true
-from sqlalchemy.dialects.postgresql import insert
 
 from commands.execution import Command, Workbench
+from commands.numbers import next_number
 from commands.orders.aggregate import Order, OrderCommand, leave, lock_order
 from commands.references import cost_code, organization, wbs_node
 from db.identifiers import new_id
@@ -113,7 +113,7 @@ async def create_order(bench: Workbench, command: CreateOrder) -> UUID:
     order.row.edited_by_id = bench.viewer.user_id
     note = _note(command.note)
     # Last of all, since whoever takes a number makes every other new order of the year wait until he is done.
-    order.row.number = await _next_number(bench)
+    order.row.number = await next_number(bench, OrderNumberRow, "EO")
     await leave(bench, order, "OrderCreated", note=note)
     return order.row.id
 
@@ -143,20 +143,6 @@ async def _project_to_create_in(bench: Workbench, project_id: UUID) -> _Project:
     if not found.is_granted:
         raise Forbidden
     return _Project(found.currency, found.approval_limit)
-
-
-async def _next_number(bench: Workbench) -> str:
-    """Return the next number of this year. The row stays locked until the end, so no number is lost or doubled."""
-    year = bench.today.year
-    taken = (
-        insert(OrderNumberRow)
-        .values(year=year, last=1)
-        .on_conflict_do_update(index_elements=["year"], set_={"last": OrderNumberRow.last + 1})
-        .returning(OrderNumberRow.last)
-    )
-    last = await bench.session.scalar(taken)
-    assert last is not None, "an upsert returns its row"
-    return f"EO-{year}-{last:06d}"
 
 
 async def _apply(bench: Workbench, order: Order, draft: OrderDraft, deed: str, row: type[Keyed]) -> None:

@@ -35,6 +35,7 @@ from db.tables import (
 from domain.units import Unit
 from policies.passwords import CHEAP_COST, Passwords
 from server.demo.bom_rows import BomRows, demo_boms
+from server.demo.changes import demo_changes
 from server.demo.company import (
     COST_CODES,
     CURRENCY,
@@ -87,7 +88,10 @@ async def _load(database_url: str, report: Callable[[str], None]) -> DemoSummary
                 await _write_company(connection)
                 boms = demo_boms(await _units(connection))
                 await _write_boms(connection, boms)
-                await _write_history(connection, demo_orders(), boms.chains)
+                changes = demo_changes(boms)
+                for rows in (changes.changes, changes.revisions, changes.numbers):
+                    await _insert(connection, rows)
+                await _write_history(connection, demo_orders(), [*boms.chains, *changes.chains])
             return await _summary(connection, is_new=is_new)
     finally:
         await engine.dispose()

@@ -39,6 +39,8 @@ TABLES = {
     "BomSubstitute": "bom_substitute",
     "BomOperation": "bom_operation",
     "BomCoProduct": "bom_co_product",
+    "EngineeringChange": "engineering_change",
+    "EngineeringChangeRevision": "engineering_change_revision",
     "Event": "event",
     "Notification": "notification",
 }
@@ -59,6 +61,15 @@ class World:
     def assigned(self) -> set[tuple[UUID, UUID]]:
         """Return (order, user) of all assignments."""
         return {(row["order_id"], row["user_id"]) for row in self.rows["Assignment"]}
+
+    @cached_property
+    def holders(self) -> dict[UUID, UUID]:
+        """Return for each BOM revision that an engineering change holds that change."""
+        return {
+            row["revision_id"]: row["change_id"]
+            for row in self.rows["EngineeringChangeRevision"]
+            if row["is_held"]
+        }
 
     @cached_property
     def orders_by(self) -> dict[str, dict[UUID, list[PlainRow]]]:
@@ -134,7 +145,8 @@ class Judge:
                 orders = self.world.orders_of(type_name, row)
                 return any((order["id"], viewer.user_id) in self.world.assigned for order in orders)
             case "library":
-                return type_name == "Event" and row["aggregate_type"] in {"Item", "BomRevision"}
+                library = {"Item", "BomRevision", "EngineeringChange"}
+                return type_name == "Event" and row["aggregate_type"] in library
             case "self":
                 about = {"User": "id", "Assignment": "user_id", "Notification": "user_id"}.get(type_name)
                 return about is not None and row[about] == viewer.user_id

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from db.change_tables import HOLDING_CHANGE
 from db.tables import OrderRow
 from domain.identifiers import OrganizationId, UserId
 from loaders.selects import HIDDEN_FIELDS, masked_select
@@ -84,8 +85,10 @@ async def answers(
     return {row["id"]: dict(row) for row in result.mappings()}
 
 
-def stored(row: PlainRow, source: Column | GlobalKey | ToOne | ToAny) -> Any:
+def stored(world: World, row: PlainRow, source: Column | GlobalKey | ToOne | ToAny) -> Any:
     column = source.key if isinstance(source, ToOne | ToAny) else source.column
+    if column is HOLDING_CHANGE:
+        return world.holders.get(row["id"])
     return row[str(getattr(column, "name"))]  # noqa: B009  # only columns of tables have names
 
 
@@ -100,7 +103,7 @@ def check_row(judge: Judge, question: Question, row: PlainRow, seen: dict[str, A
     for field in binding.stored_fields:
         assert isinstance(field.source, Column | GlobalKey | ToOne | ToAny)
         if judge.may(viewer, binding.name, row, field.thing):
-            assert str(seen[field.name]) == str(stored(row, field.source)), (case, field.thing)
+            assert str(seen[field.name]) == str(stored(judge.world, row, field.source)), (case, field.thing)
         else:
             hidden.append(field.api_name)
             assert seen[field.name] is None, (case, field.thing)

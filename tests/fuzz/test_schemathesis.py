@@ -100,7 +100,8 @@ def _known_ids(personas: Personas) -> dict[str, list[str]]:
         "{ orders(first: 20) { nodes { id lines(first: 3) { nodes { id } } } edges { cursor } }"
         " projects(first: 3) { nodes { id wbsNodes(first: 5) { nodes { id } } } } organizations(first: 6) { nodes { id } }"
         " users(first: 10) { nodes { id } } costCodes(first: 5) { nodes { id } } events(first: 5) { nodes { id } }"
-        " items(first: 40) { nodes { id bomRevisions(first: 2) { nodes { id lines(first: 2) { nodes { id } } } } } } }",
+        " items(first: 40) { nodes { id bomRevisions(first: 2) { nodes { id lines(first: 2) { nodes { id } } } } } }"
+        " engineeringChanges(first: 5) { nodes { id } } }",
     ).data
     keys = {name: [node["id"] for node in connection["nodes"]] for name, connection in found.items()}
     nodes = [node["id"] for project in found["projects"]["nodes"] for node in project["wbsNodes"]["nodes"]]
@@ -114,6 +115,10 @@ def _known_ids(personas: Personas) -> dict[str, list[str]]:
         "Project": keys["projects"],
         "Item": keys["items"],
         "BomRevision": revision_ids,
+        "EngineeringChange": keys["engineeringChanges"],
+        "revisionIds": revision_ids,
+        "addRevisionIds": revision_ids,
+        "removeRevisionIds": revision_ids,
         "sourceId": revision_ids,
         "ids": [
             *keys["orders"][:5],

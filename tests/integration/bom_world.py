@@ -30,6 +30,9 @@ TABLES = (
     "bom_substitute",
     "bom_operation",
     "bom_co_product",
+    "engineering_change",
+    "engineering_change_revision",
+    "engineering_change_number",
     "event",
     "idempotency",
 )

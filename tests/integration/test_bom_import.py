@@ -12,6 +12,7 @@ import pytest
 
 from tests.api import Api
 from tests.integration.bom_world import Json, bom, item, line, made, released, untouched
+from tests.integration.change_world import draft, in_review
 from tests.integration.sheet_world import (
     IMPORT,
     csv,
@@ -371,3 +372,11 @@ async def not_key(api: Api, code: str, file: Json, key: str) -> str:
         (error,) = (await api.ask(IMPORT, "engineer", input=given)).data["bomImport"]["errors"]
     found: str = error["code"]
     return found
+
+
+async def test_draft_in_review_takes_no_file(company: Api, prefix: str) -> None:
+    held = await draft(company, f"{prefix}HELD")
+    await in_review(company, held)
+    (leaf,) = await items(company, prefix, "OTHER")
+    error = await not_imported(company, f"{prefix}HELD", csv("item,quantity", f"{leaf},2"))
+    assert (error["code"], error["path"]) == ("IN_REVIEW", ["id"])

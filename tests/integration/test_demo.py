@@ -23,11 +23,14 @@ SUMMARY = DemoSummary(
     user_count=18,
     project_count=3,
     order_count=252,
-    event_count=2600,
+    event_count=2603,
 )
 
-LIBRARY_EVENTS = 34 + 13 * 2 + 1
-"""Of items, which are created, and of revisions, which are created and released; one of them was superseded."""
+LIBRARY_EVENTS = 34 + 13 * 2 + 1 + 3
+"""Of items, which are created, and of revisions, which are created and released; one of them was superseded.
+
+And of one engineering change, which was created, submitted and released.
+"""
 
 ACTED = text("""
     SELECT membership.role, engineering_order.id AS order_id, event.type, event.version,
@@ -104,7 +107,13 @@ async def test_log_and_rows_of_the_demo_agree(demo_url: str) -> None:
     result = await verify_events(demo_url, _ignore)
     assert result.findings == ()
     assert result.event_count == SUMMARY.event_count
-    assert result.aggregate_counts == {"User": 18, "Item": 34, "BomRevision": 13, "Order": 252}
+    assert result.aggregate_counts == {
+        "User": 18,
+        "Item": 34,
+        "BomRevision": 13,
+        "EngineeringChange": 1,
+        "Order": 252,
+    }
 
 
 def test_every_project_has_orders_in_every_state(demo_url: str) -> None:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from server.settings import Settings
 from tests.api import Api, running_api
 from tests.integration.bom_world import bom, line, made, released, untouched
+from tests.integration.change_world import in_review
 from tests.integration.replace_world import bom_id, generous, items, lines, replaced, sent, states, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -208,6 +209,17 @@ async def test_refused_bom_leaves_no_trace_while_the_others_are_done(company: Ap
     async with untouched(company, "engineer"):
         again = await replaced(company, old, new, factor="0.5")
     assert told(again) == told(results[:3])
+
+
+async def test_draft_in_review_is_refused_while_the_others_are_done(company: Api, prefix: str) -> None:
+    held, free, old, new = await items(company, prefix, "HELD", "FREE", "OLD", "NEW")
+    await in_review(company, await bom(company, held, line(old)))
+    await bom(company, free, line(old))
+    assert told(await replaced(company, old, new)) == [
+        (held, "REFUSED", "IN_REVIEW"),
+        (free, "REPLACED", None),
+    ]
+    assert await states(company, held) == [(1, "DRAFT", [old])]
 
 
 async def test_item_does_not_take_its_own_place_below_itself(company: Api, prefix: str) -> None:

@@ -21,6 +21,9 @@ from domain.order import OrderAction, OrderState
 from resolvers.orders import mutation_name
 from server.settings import Settings
 from tests.api import Answer, Api, running_api
+from tests.integration.bom_world import made, released
+from tests.integration.change_world import done, in_review
+from tests.integration.change_world import draft as change_draft
 from tests.integration.order_world import (
     ORDER,
     actor,
@@ -121,6 +124,27 @@ DOCUMENTS = {
     """,
 }
 
+CHANGE_DOCUMENTS = {
+    "engineering changes with what they hold": """
+      query ($size: Int!) {
+        engineeringChanges(first: $size) {
+          totalCount
+          nodes {
+            number title reason state version createdAt updatedAt submittedBy { name } releasedBy { name }
+            revisions { held revision { number state item { code } } supersedes { number } }
+            events(last: 2) { nodes { type changes { field } } } availableActions { action allowed reasons { code } }
+          }
+        }
+      }
+    """,
+    "revisions with the changes that hold them": """
+      query ($size: Int!) {
+        items(first: $size) { nodes { bomRevisions(first: 5) { nodes { number engineeringChange { number state } } } } }
+      }
+    """,
+}
+"""Asked last: what is done for them stands among the newest events then, each of another type."""
+
 COMMANDS = {
     OrderAction.UPDATE: OrderState.DRAFT,
     OrderAction.SUBMIT: OrderState.DRAFT,
@@ -176,10 +200,10 @@ async def settled(api: Api, *usernames: str) -> None:
         await api.ask("{ viewer { user { id } } }", username)
 
 
-async def reading_counts(api: Api, who: str) -> dict[str, int]:
+async def reading_counts(api: Api, who: str, documents: Mapping[str, str]) -> dict[str, int]:
     """Return the count of each document; fail where it is not the same for 1 and for 100."""
     counts: dict[str, int] = {}
-    for name, document in DOCUMENTS.items():
+    for name, document in documents.items():
         sizes = (1, 100) if "$size" in document else (None,)
         found = {
             size: len(await statements(api.ask(document, who, **({} if size is None else {"size": size}))))
@@ -188,6 +212,15 @@ async def reading_counts(api: Api, who: str) -> dict[str, int]:
         assert len(set(found.values())) == 1, f"{name} as {who}: {found}"
         counts[name] = found[sizes[0]]
     return counts
+
+
+async def make_changes(api: Api) -> None:
+    """Make engineering changes, each of which has all that one can have, of what stands first among the items."""
+    for nth in range(2):
+        first = await released(api, await change_draft(api, f"0-Q-{nth}"))
+        second = await made(api, "engineer", "bomRevisionCreate", sourceId=first["id"])
+        change = await in_review(api, second)
+        await done(api, "director", "engineeringChangeRelease", id=change["id"])
 
 
 async def command_counts(api: Api) -> dict[str, int]:
@@ -225,9 +258,16 @@ async def test_statement_counts_are_those_of_the_golden_file(company_settings: S
             costCodeId=cost_code("5101"),
         )
         await take(planned, newest, OrderAction.ASSIGN)
-        found = {path: {who: await reading_counts(api, who) for who in READERS} for path, api in apis.items()}
+        found = {
+            path: {who: await reading_counts(api, who, DOCUMENTS) for who in READERS}
+            for path, api in apis.items()
+        }
         for path, api in apis.items():
             found[path]["commands"] = await command_counts(api)
+        await make_changes(planned)
+        for path, api in apis.items():
+            for who in READERS:
+                found[path][who] |= await reading_counts(api, who, CHANGE_DOCUMENTS)
     assert {count for who in READERS for count in found["planned"][who].values()} == {1}
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("GOLDEN") == "update":

@@ -25,7 +25,13 @@ def test_seed_behind_the_demo_is_clean_and_gapless(
     assert told == [(0, 200), (60, 200), (120, 200), (180, 200), (200, 200)]
     result = asyncio.run(verify_events(database_url, lambda _: None))
     assert result.findings == ()
-    assert result.aggregate_counts == {"User": 18, "Item": 34, "BomRevision": 13, "Order": 452}
+    assert result.aggregate_counts == {
+        "User": 18,
+        "Item": 34,
+        "BomRevision": 13,
+        "EngineeringChange": 1,
+        "Order": 452,
+    }
     numbers = _ask(database_url, "SELECT sum(last) AS last, count(*) AS years FROM order_number")[0]
     assert dict(numbers) == {"last": 452, "years": 5}
 

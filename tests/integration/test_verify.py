@@ -310,7 +310,7 @@ async def test_empty_database_is_clean(database_url: str) -> None:
     parts: list[str] = []
     result = await verify_events(database_url, parts.append)
     assert (result.is_clean, result.event_count, result.aggregate_counts) == (True, 0, {})
-    assert parts == ["Checking 0 events", "Checking the feed", "Checking order numbers"]
+    assert parts == ["Checking 0 events", "Checking the feed", "Checking numbers"]
 
 
 def _ignore(_step: str) -> None:

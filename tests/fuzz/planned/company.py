@@ -28,6 +28,7 @@ from db.bom_tables import (
     ItemUnitRow,
     UnitRow,
 )
+from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
 from db.tables import (
     AssignmentRow,
     CostCodeRow,
@@ -45,6 +46,7 @@ from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
 from tests.fuzz.planned.company_boms import items_and_boms
+from tests.fuzz.planned.company_changes import engineering_changes
 from tests.fuzz.planned.company_events import events
 from tests.fuzz.planned.odd_values import day, moment, new_key, number, perhaps, text
 
@@ -87,6 +89,8 @@ _TABLES: Mapping[str, type[Keyed]] = {
     "BomSubstitute": BomSubstituteRow,
     "BomOperation": BomOperationRow,
     "BomCoProduct": BomCoProductRow,
+    "EngineeringChange": EngineeringChangeRow,
+    "EngineeringChangeRevision": EngineeringChangeRevisionRow,
     "Event": EventRow,
     "Notification": NotificationRow,
 }
@@ -104,6 +108,7 @@ def random_company(chance: random.Random) -> Company:
     rows["OrderLine"] = [line for order in rows["Order"] for line in _lines(chance, order)]
     rows["Assignment"] = [each for order in rows["Order"] for each in _assignments(chance, order, rows)]
     rows |= items_and_boms(chance)
+    rows |= engineering_changes(chance, rows)
     rows["Event"] = events(chance, rows)
     rows["Notification"] = _notifications(chance, rows)
     return Company(rows)

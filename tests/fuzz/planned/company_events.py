@@ -46,6 +46,7 @@ _LINE_NAMES = (
     "doneQuantity",
     "progressAt",
     "hourlyRate",
+    "supersedes",
     "secret",
 )
 _POSITIONS = ("1", "2", "10", "03", "事", "\U0001f3d7", "a b", "\t", '"', "\\", "\uffff")
@@ -58,6 +59,7 @@ def events(chance: random.Random, rows: Mapping[str, Sequence[_Row]]) -> list[_R
         *(("User", user, None, (0, 1, 3)) for user in rows["User"]),
         *(("Item", item, None, (0, 1, 2)) for item in rows["Item"]),
         *(("BomRevision", each, None, (0, 1, 2)) for each in rows["BomRevision"]),
+        *(("EngineeringChange", each, None, (0, 1, 2)) for each in rows["EngineeringChange"]),
     ]
     log = [
         _event(chance, rows, (type_name, row["id"], version), project)
@@ -109,6 +111,8 @@ def _changed(chance: random.Random, rows: Mapping[str, Sequence[_Row]]) -> str:
             return f"roles.{chance.choice(list(Role)).value}.{place}"
         case 2:
             user = chance.choice(rows["User"])["id"]
+            if chance.random() < 0.3:
+                return f"revisions.{user}.{chance.choice(('revision', 'supersedes', 'held', 'secret'))}"
             return f"assignments.{user}.{chance.choice(('task', 'assignedAt', 'user'))}"
         case 3 if chance.random() < 0.3:
             return text(chance)[:80]

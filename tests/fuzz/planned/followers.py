@@ -28,7 +28,12 @@ from tests.fuzz.planned.given import NotGiven, Plain, Variable, plain
 from tests.fuzz.planned.selections import Scope, Selected, printed
 
 _FACTS = RequestFacts("fuzz", "192.0.2.1")
-_TYPES: Mapping[str, str] = {"projectId": "ID", "orderIds": "[ID!]", "states": "[OrderState!]"}
+_TYPES: Mapping[str, str] = {
+    "projectId": "ID",
+    "orderIds": "[ID!]",
+    "states": "[OrderState!]",
+    "ids": "[ID!]",
+}
 _SOME_PLACE = 7
 _NAMED: Mapping[str, str] = {
     "project": "Project",
@@ -57,7 +62,9 @@ class FollowAuthor(Author):
         root = self._schema.subscription_type
         assert root is not None
         # More can be asked of an order than of a notification, and it can be narrowed.
-        name = self._chance.choice(("orderChanged", "orderChanged", "orderChanged", "viewerNotifications"))
+        name = self._chance.choice(
+            ("orderChanged", "orderChanged", "orderChanged", "engineeringChanged", "viewerNotifications")
+        )
         definition = root.fields[name]
         narrowed_by = [each for each in definition.args if each in _TYPES]
         arguments = ", ".join(f"{each}: ${each}" for each in narrowed_by)
@@ -170,10 +177,14 @@ def narrowings(
     projects = [global_id("Project", each) for each in chance.sample(company.keys("Project"), 2)]
     orders: list[Plain] = [global_id("Order", each) for each in company.keys("Order")]
     some, others = chance.sample(orders, 60), chance.sample(orders, 60)
+    changes: list[Plain] = [
+        global_id("EngineeringChange", each) for each in company.keys("EngineeringChange")
+    ]
     states: list[Plain] = [state.value for state in OrderState]
     choices: Mapping[str, Sequence[Plain]] = {
         "projectId": (None, None, *projects),
         "orderIds": (None, None, some, others),
+        "ids": (None, None, chance.sample(changes, 10), chance.sample(changes, 20)),
         "states": (None, None, chance.sample(states, 3), chance.sample(states, 5)),
     }
     while True:

@@ -26,6 +26,7 @@ from graphql import (
     Undefined,
 )
 
+from domain.identifiers import field_name
 from tests.fuzz.planned.given import (
     NOT_GIVEN,
     InputKind,
@@ -265,14 +266,17 @@ class Inputs:
     def _meant(self, name: str) -> list[str]:
         """Return the types that an argument such as `contractorId` means: those of the fields that are called so."""
         start = name.removesuffix("s").removesuffix("Id")
+        for verb in ("add", "remove"):
+            if start.startswith(verb):
+                start = field_name(start.removeprefix(verb))
         types = {
             each
             for kind in self._schema.type_map.values()
             if isinstance(kind, GraphQLObjectType) and start in kind.fields
             for each in _about(named(kind.fields[start]))
         }
-        types |= {each for each in self._knowledge.ids if each.lower().endswith(start.lower())}
-        return sorted(types & self._knowledge.ids.keys())
+        by_name = {each for each in self._knowledge.ids if each.lower().endswith(start.lower())}
+        return sorted((types & self._knowledge.ids.keys()) or by_name)
 
     def _variable(
         self,
