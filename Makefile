@@ -8,6 +8,7 @@
 #   make lint types floors pytest   the parts of `make test` alone
 #   make faults  200 phones on bad networks while servers and stores are killed, for about three minutes
 #   make soak    ten minutes of 300 followers who come and go: nothing lost, memory flat (SOAK_SECONDS=180); plot in .eoms-soak/
+#   make recost-crash   kill a server in the middle of a recost of 50,000 assemblies (RECOST_ASSEMBLIES)
 #   make bench   measure beside the limit and its peers (ONLY=board,tiny SIZE=small); see bench/README.md
 #   make profile   write where the time of a request goes to docs/microseconds.md
 #   make golden  rewrite the golden files, to be read like code before they are committed
@@ -17,7 +18,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-clients serve explorer built-explorer npm-packages walk test lint types floors pytest golden \
-	faults soak bench profile lock clean
+	faults soak recost-crash bench profile lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -29,7 +30,7 @@ ARGS ?=
 URL ?= http://127.0.0.1:8000
 
 help:
-	@sed -n '3,15s/^# \{0,1\}//p' Makefile
+	@sed -n '3,16s/^# \{0,1\}//p' Makefile
 
 # Prints the first usable interpreter. A pyenv shim may exist and not run, so each candidate is asked.
 FIND_PYTHON = for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -159,6 +160,11 @@ faults: export FAULT_PHONES ?= 200
 faults: export FAULT_SECONDS ?= 15
 faults: setup-dev
 	$(BIN)/pytest -n0 -s tests/e2e/test_faults.py $(ARGS)
+
+# RECOST_ASSEMBLIES goes to tests/e2e/test_recost_crash.py through the environment.
+recost-crash: export RECOST_ASSEMBLIES ?= 50000
+recost-crash: setup-dev
+	$(BIN)/pytest -n0 -s tests/e2e/test_recost_crash.py $(ARGS)
 
 # SOAK_SECONDS, SOAK_CLIENTS, SOAK_SEED and SOAK_FOLDER go to tests/e2e/test_soak.py through the environment.
 soak: export SOAK_SECONDS ?= 600

@@ -17,9 +17,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.clients import AGGREGATE, locked_client
+from db.document_tables import ClientDocumentRow, DocumentRow
 from db.events import Happening, Origin, record
 from db.sessions import WriteSession
-from db.tables import ApiClientRow, ClientDocumentRow, DocumentRow, Json
+from db.tables import ApiClientRow, Json
 from domain.errors import InvalidInput, NotFound
 from domain.identifiers import ClientId
 

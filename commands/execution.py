@@ -33,6 +33,8 @@ from policies.compiler import Policy
 from policies.viewer import Viewer
 
 _ATTEMPTS = 3
+_OBJECT = "object"
+"""Under which name an answer tells the id of its object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,6 @@ class Command:
 
 
 CommandT = TypeVar("CommandT", bound=Command)
-Handler = Callable[["Workbench", CommandT], Awaitable["UUID | Done"]]
-"""What does a command: it returns the id of its object, or that and what else it tells."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,17 @@ class Workbench:
     policy: Policy
     origin: Origin
     today: date
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command did: the object it made or changed, and what else it tells, as text that is remembered with it."""
-
-    object_id: UUID
-    told: str | None = None
+    told: Answer = field(default_factory=Answer)
+    """What a command tells beside its object, by name; remembered with it, so that it is told again."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did, as `Done` has it, or why it was refused."""
+    """What a command did: the object it made or changed with what it told beside it, or why it was refused."""
 
     object_id: UUID | None
     refusals: tuple[Refusal, ...] = ()
-    told: str | None = None
+    told: Answer = field(default_factory=Answer)
 
 
 @dataclass
@@ -117,7 +111,9 @@ class Clerk(Generic[CommandT]):
     origin: Origin
     today: date
 
-    async def run(self, command: CommandT, handler: Handler[CommandT]) -> CommandRun:
+    async def run(
+        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
+    ) -> CommandRun:
         """Run `handler` and return the open run; run again after a deadlock.
 
         A `Refusal` becomes the run's outcome; `Denial`, `MalformedRequest` and `Unavailable` are raised with nothing
@@ -136,30 +132,30 @@ class Clerk(Generic[CommandT]):
                 raise Unavailable("Too many others change this right now; try again.") from error
             raise
 
-    async def _attempt(self, command: CommandT, handler: Handler[CommandT]) -> CommandRun:
+    async def _attempt(
+        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
+    ) -> CommandRun:
         session = Transaction(self.engine)
         bench = Workbench(session, self.viewer, self.policy, self.origin, self.today)
         try:
             with translated():
                 remembered = await _claim_key(bench, command)
-                done = remembered or _done(await handler(bench, command))
                 if remembered is None:
-                    await _remember(bench, command, done)
+                    object_id = await handler(bench, command)
+                    await _remember(bench, command, object_id)
+                else:
+                    object_id = remembered
         except Refusal as refusal:
             await session.rollback()
             return CommandRun(session, Outcome(None, (refusal,)), is_kept=False)
         except BaseException:
             await session.rollback()
             raise
-        return CommandRun(session, Outcome(done.object_id, told=done.told), is_kept=not command.dry_run)
+        return CommandRun(session, Outcome(object_id, told=bench.told), is_kept=not command.dry_run)
 
 
-def _done(found: UUID | Done) -> Done:
-    return found if isinstance(found, Done) else Done(found)
-
-
-async def _claim_key(bench: Workbench, command: Command) -> Done | None:
-    """Take the command's key; return what was done under it before, null where it is new.
+async def _claim_key(bench: Workbench, command: Command) -> UUID | None:
+    """Take the command's key; return what was done under it before, and tell it again; null where it is new.
 
     A second server with the same key waits here until the first one has committed or rolled back.
     """
@@ -171,7 +167,7 @@ async def _claim_key(bench: Workbench, command: Command) -> Done | None:
         "user_id": bench.viewer.user_id,
         "key": key,
         "input_hash": fingerprint,
-        "answer": command.object_id and _answer(Done(command.object_id)),
+        "answer": _answer(command.object_id),
         "created_at": bench.origin.now,
     }
     if await bench.session.scalar(_CLAIM, claim) is not None:
@@ -180,24 +176,28 @@ async def _claim_key(bench: Workbench, command: Command) -> Done | None:
     if known.input_hash != fingerprint:
         raise IdempotencyMismatch
     assert known.answer is not None, "a committed key has its answer"
-    return Done(UUID(known.answer["object"]), known.answer.get("told"))
+    object_id, told = known.answer[_OBJECT], {**known.answer}
+    del told[_OBJECT]
+    bench.told.update(told)
+    return UUID(object_id)
 
 
-async def _remember(bench: Workbench, command: Command, done: Done) -> None:
-    """Note what was made or told; what was changed, the claim has told already."""
+async def _remember(bench: Workbench, command: Command, object_id: UUID) -> None:
+    """Note what was made and told; what was changed, the claim has told already."""
     if command.object_id is not None:
-        assert command.object_id == done.object_id, "a command changes the object that it names"
-        assert done.told is None, "a command that tells more doesn't know its object before it is run"
-        return
+        assert command.object_id == object_id, "a command changes the object that it names"
+        if not bench.told:
+            return
     if command.idempotency_key is None or command.dry_run:
         return
     key = line(command.idempotency_key, IDEMPOTENCY_KEY_LENGTH, ("idempotencyKey",))
-    await bench.session.execute(_REMEMBER, {**_held(bench, key), "answer": _answer(done)})
+    await bench.session.execute(
+        _REMEMBER, {**_held(bench, key), "answer": {_OBJECT: str(object_id), **bench.told}}
+    )
 
 
-def _answer(done: Done) -> Answer:
-    found: Answer = {"object": str(done.object_id)}
-    return found if done.told is None else {**found, "told": done.told}
+def _answer(object_id: UUID | None) -> Answer | None:
+    return None if object_id is None else {_OBJECT: str(object_id)}
 
 
 def _held(bench: Workbench, key: str) -> dict[str, object]:

@@ -95,12 +95,12 @@ def library(lines: Iterable[RowMapping], work: Iterable[RowMapping] = ()) -> Lib
         revisions[row["revision_id"]] = row
         own = held.setdefault(row["revision_id"], [])
         if row["id"] is not None:
-            own.append(_line(row))
+            own.append(line_of(row))
         if row["kind"] is ItemKind.PHANTOM:
             phantoms.add(row["item_id"])
     worked = {row["revision_id"]: row for row in work}
     structures = {
-        key: Structure(key, row["made_id"], row["base_quantity"], tuple(held[key]), *_work(worked.get(key)))
+        key: Structure(key, row["made_id"], row["base_quantity"], tuple(held[key]), *work_of(worked.get(key)))
         for key, row in revisions.items()
     }
     return Library(
@@ -110,7 +110,8 @@ def library(lines: Iterable[RowMapping], work: Iterable[RowMapping] = ()) -> Lib
     )
 
 
-def _line(row: RowMapping) -> Line:
+def line_of(row: RowMapping) -> Line:
+    """Return the line that a row of `bom_line` is."""
     return Line(
         row["id"],
         row["position"],
@@ -128,8 +129,8 @@ def _line(row: RowMapping) -> Line:
     )
 
 
-def _work(row: RowMapping | None) -> tuple[tuple[Operation, ...], Decimal]:
-    """Return the operations of a revision and how much of the cost its co-products bear."""
+def work_of(row: RowMapping | None) -> tuple[tuple[Operation, ...], Decimal]:
+    """Return the operations of a revision and how much of the cost its co-products bear, as `selected_work` reads them."""
     if row is None:
         return (), Decimal(0)
     operations = zip(row["minutes"] or (), row["rates"] or (), strict=True)
@@ -140,7 +141,7 @@ def _work(row: RowMapping | None) -> tuple[tuple[Operation, ...], Decimal]:
 _AnySelect = Select[*tuple[Any, ...]]
 
 
-def _statements() -> tuple[_AnySelect, _AnySelect]:
+def _statements() -> tuple[_AnySelect, _AnySelect, _AnySelect]:
     day = bindparam("day", type_=Date())
     asked = _REVISION.c.id == any_(bindparam("revisions", type_=ARRAY(Uuid())))
     root = select(_REVISION.c.id.label("id"), false().label("is_below")).where(asked)
@@ -162,7 +163,16 @@ def _statements() -> tuple[_AnySelect, _AnySelect]:
         .group_by(reached.c.id)
         .subquery("each")
     )
-    lines = (
+    given = select(_REVISION.c.id, false().label("is_below"), true().label("is_root")).where(asked)
+    return (
+        _selected_lines(each, holds_on(_LINE, day)),
+        selected_work(each),
+        _selected_lines(given.subquery("given"), true()),
+    )
+
+
+def _selected_lines(each: FromClause, holds: ColumnElement[bool]) -> _AnySelect:
+    return (
         select(
             each.c.id.label("revision_id"),
             each.c.is_below,
@@ -173,15 +183,16 @@ def _statements() -> tuple[_AnySelect, _AnySelect]:
             _ITEM.c.kind,
         )
         .join_from(each, _REVISION, _REVISION.c.id == each.c.id)
-        .outerjoin(_LINE, and_(_LINE.c.revision_id == each.c.id, holds_on(_LINE, day)))
+        .outerjoin(_LINE, and_(_LINE.c.revision_id == each.c.id, holds))
         .outerjoin(_ITEM, _ITEM.c.id == _LINE.c.item_id)
         .order_by(each.c.id, _LINE.c.position, _LINE.c.id)
         .limit(LINES_LIMIT + 1)
     )
-    return lines, _selected_work(each)
 
 
-def _selected_work(revision: FromClause) -> _AnySelect:
+def selected_work(revision: FromClause) -> _AnySelect:
+    """Return the SELECT of the work on each of some revisions (`id`): minutes and rates by position, co-products' share."""
+
     def ordered(column: ColumnElement[Decimal]) -> ColumnElement[Any]:
         return (
             select(func.array_agg(aggregate_order_by(column, _OPERATION.c.position)))
@@ -202,5 +213,8 @@ def _selected_work(revision: FromClause) -> _AnySelect:
     )
 
 
-LINES, WORK = _statements()
-"""The lines of all revisions in force on a `day` below some `revisions`, theirs included; and the work on them."""
+LINES, WORK, PINNED = _statements()
+"""The lines of all revisions in force on a `day` below some `revisions`, theirs included; and the work on them.
+
+The third: the lines of exactly these `revisions`, whatever the day; see `db.order_boms`.
+"""

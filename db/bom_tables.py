@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -128,6 +129,9 @@ class BomLineRow(Keyed):
         CheckConstraint("factor_numerator > 0 AND factor_denominator > 0", name="factor"),
         Index("ix_bom_line_revision_id_position", "revision_id", "position"),
         Index("ix_bom_line_item_id", "item_id", "revision_id"),
+        # On the first day of some lines, and on the last of others, costs change: those are looked for every day.
+        Index("ix_bom_line_valid_from", "valid_from", postgresql_where=text("valid_from IS NOT NULL")),
+        Index("ix_bom_line_valid_to", "valid_to", postgresql_where=text("valid_to IS NOT NULL")),
     )
 
     revision_id: Mapped[UUID] = mapped_column(ForeignKey("bom_revision.id"))
@@ -191,3 +195,18 @@ class BomCoProductRow(Keyed):
     item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
     quantity: Mapped[Decimal] = mapped_column(Rate)
     cost_share_percent: Mapped[Decimal] = mapped_column(Percent)
+
+
+class OrderBomPartRow(Keyed):
+    """By which revision an item is made for an order: all that is below the order's own, pinned when that was frozen.
+
+    Pinned is also whether the item is passed through, since what it is to the company may change.
+    """
+
+    __tablename__ = "order_bom_part"
+    __table_args__ = (UniqueConstraint("order_id", "item_id"),)
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("engineering_order.id"))
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
+    revision_id: Mapped[UUID] = mapped_column(ForeignKey("bom_revision.id"), index=True)
+    is_phantom: Mapped[bool]

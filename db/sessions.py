@@ -109,6 +109,11 @@ class Transaction:
         """Return the first column of a statement's first row, null where it gives none."""
         return (await self.execute(statement, parameters)).scalar()
 
+    async def rows(self, sql: str, arguments: Sequence[object]) -> Sequence[RowMapping]:
+        """Return all rows of finished SQL with numbered parameters."""
+        result = await (await self._connected()).exec_driver_sql(sql, tuple(arguments))
+        return result.mappings().all()
+
     async def reading(self) -> ReadSession:
         """Return a session that reads what this transaction has written so far."""
         with translated():

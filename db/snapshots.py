@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from db.bom_tables import OrderBomPartRow
 from db.tables import (
     ApiClientRow,
     ApiClientSecretRow,
@@ -30,10 +31,13 @@ Fields = Mapping[str, Value]
 
 
 def order_snapshot(
-    order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
+    order: OrderRow,
+    lines: Iterable[OrderLineRow],
+    assignments: Iterable[AssignmentRow],
+    bom_parts: Iterable[OrderBomPartRow],
 ) -> Snapshot:
     """Return an order as its events tell it."""
-    return snapshot(order_fields(order, lines, assignments))
+    return snapshot(order_fields(order, lines, assignments, bom_parts))
 
 
 def changes(before: Fields, after: Fields) -> Changes:
@@ -43,9 +47,15 @@ def changes(before: Fields, after: Fields) -> Changes:
 
 
 def order_fields(
-    order: OrderRow, lines: Iterable[OrderLineRow], assignments: Iterable[AssignmentRow]
+    order: OrderRow,
+    lines: Iterable[OrderLineRow],
+    assignments: Iterable[AssignmentRow],
+    bom_parts: Iterable[OrderBomPartRow],
 ) -> Fields:
-    """Return an order with its lines (`lines.<position>.…`) and assignments (`assignments.<user id>.…`)."""
+    """Return an order with its lines (`lines.<position>.…`), assignments (`assignments.<user id>.…`) and BOM.
+
+    How an item is made for it is `bomParts.<item id>.…`.
+    """
     fields: dict[str, Value] = {
         "number": order.number,
         "title": order.title,
@@ -69,6 +79,9 @@ def order_fields(
         "revision": order.revision,
         "submittedBy": order.submitted_by_id,
         "editedBy": order.edited_by_id,
+        "bomRevision": order.bom_revision_id,
+        "bomQuantity": order.bom_quantity,
+        "bomFrozenOn": order.bom_frozen_on,
     }
     for line in lines:
         fields |= under(
@@ -88,6 +101,10 @@ def order_fields(
         fields |= under(
             f"assignments.{assignment.user_id}",
             {"task": assignment.task, "assignedAt": assignment.assigned_at},
+        )
+    for part in bom_parts:
+        fields |= under(
+            f"bomParts.{part.item_id}", {"revision": part.revision_id, "phantom": part.is_phantom}
         )
     return fields
 

@@ -162,13 +162,19 @@ class CostCodeRow(Keyed):
 
 
 class OrderRow(Keyed):
-    """An engineering order 工程订单. `amount` is the sum of its lines, null while a price is missing."""
+    """An engineering order 工程订单. `amount` is the sum of its lines, null while a price is missing.
+
+    `bom_quantity` is how many base units it makes by `bom_revision_id` and `db.bom_tables.OrderBomPartRow`, as their lines
+    are on `bom_frozen_on`.
+    """
 
     __tablename__ = "engineering_order"
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint("percent_complete BETWEEN 0 AND 100", name="percent"),
         CheckConstraint("planned_end >= planned_start", name="planned_dates"),
+        CheckConstraint("bom_quantity > 0", name="bom_quantity"),
+        CheckConstraint("num_nulls(bom_revision_id, bom_quantity, bom_frozen_on) IN (0, 3)", name="bom"),
         Index("ix_engineering_order_project_id_state", "project_id", "state"),
         Index("ix_engineering_order_contractor_id", "contractor_id", "id"),
         Index("ix_engineering_order_customer_id", "customer_id", "id"),
@@ -202,6 +208,9 @@ class OrderRow(Keyed):
     updated_at: Mapped[datetime]
     submitted_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
     edited_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id"))
+    bom_revision_id: Mapped[UUID | None] = mapped_column(ForeignKey("bom_revision.id"), index=True)
+    bom_quantity: Mapped[Decimal | None] = mapped_column(Rate)
+    bom_frozen_on: Mapped[date | None]
 
 
 class OrderLineRow(Keyed):
@@ -331,33 +340,6 @@ class ApiClientSecretRow(Keyed):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    last_used_at: Mapped[datetime | None]
-
-
-class DocumentRow(Row):
-    """A registered GraphQL document: its exact text by its SHA-256, and how often anybody sent its id."""
-
-    __tablename__ = "document"
-
-    hash: Mapped[bytes] = mapped_column(primary_key=True)
-    text: Mapped[str]
-    created_at: Mapped[datetime]
-    calls: Mapped[int] = mapped_column(BigInteger)
-    last_used_at: Mapped[datetime | None]
-
-
-class ClientDocumentRow(Row):
-    """A document that an API client may send, until it is retired; `calls` are the client's own."""
-
-    __tablename__ = "client_document"
-    __table_args__ = (Index("ix_client_document_hash", "hash"),)
-
-    client_id: Mapped[UUID] = mapped_column(ForeignKey("api_client.id"), primary_key=True)
-    hash: Mapped[bytes] = mapped_column(ForeignKey("document.hash"), primary_key=True)
-    name: Mapped[str]
-    published_at: Mapped[datetime]
-    retired_at: Mapped[datetime | None]
-    calls: Mapped[int] = mapped_column(BigInteger)
     last_used_at: Mapped[datetime | None]
 
 

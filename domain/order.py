@@ -52,7 +52,7 @@ class OrderKind(StrEnum):
 
 
 class OrderAction(StrEnum):
-    """What can be done to an existing order; each value is also the deed that the policy grants."""
+    """What can be done to an existing order; each value is also a deed that the policy grants, see `deed`."""
 
     UPDATE = "update"
     SUBMIT = "submit"
@@ -69,6 +69,11 @@ class OrderAction(StrEnum):
     ACCEPT = "accept"
     SETTLE = "settle"
     CANCEL = "cancel"
+    FREEZE_BOM = "freeze_bom"
+
+
+REBASE_BOM = "rebase_bom"
+"""The deed of freezing another BOM into an order that was approved, and is never edited but so."""
 
 
 class Demand(StrEnum):
@@ -80,6 +85,7 @@ class Demand(StrEnum):
     APPROVER = "APPROVER"
     PERFORMER = "NOBODY_TO_PERFORM"
     FULFILMENT = "NOT_FULFILLED"
+    BOM = "NO_BOM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +113,13 @@ _STEPS: Mapping[tuple[OrderState, OrderAction], Transition] = {
     (_S.IN_PROGRESS, _A.COMPLETE): Transition(_S.COMPLETED, "OrderCompleted", (Demand.FULFILMENT,)),
     (_S.COMPLETED, _A.ACCEPT): Transition(_S.ACCEPTED, "OrderAccepted"),
     (_S.ACCEPTED, _A.SETTLE): Transition(_S.SETTLED, "OrderSettled"),
+    (_S.DRAFT, _A.FREEZE_BOM): Transition(_S.DRAFT, "OrderBomFrozen"),
 }
 
 _ASSIGNABLE = (_S.DRAFT, _S.SUBMITTED, _S.APPROVED, _S.RELEASED, _S.IN_PROGRESS, _S.ON_HOLD)
 _CANCELLABLE = (*_ASSIGNABLE, _S.REJECTED)
+# Under review fields are locked, and what was rejected is revised first.
+_REBASABLE = (_S.APPROVED, _S.RELEASED, _S.IN_PROGRESS, _S.ON_HOLD)
 
 TRANSITIONS: Mapping[tuple[OrderState, OrderAction], Transition] = {
     **_STEPS,
@@ -119,7 +128,12 @@ TRANSITIONS: Mapping[tuple[OrderState, OrderAction], Transition] = {
         (state, _A.CANCEL): Transition(_S.CANCELLED, "OrderCancelled", (Demand.NOTE,))
         for state in _CANCELLABLE
     },
+    **{(state, _A.FREEZE_BOM): Transition(state, "OrderBomRebased", (Demand.BOM,)) for state in _REBASABLE},
 }
+
+
+OPEN_STATES = tuple(state for state in OrderState if (state, OrderAction.CANCEL) in TRANSITIONS)
+"""The states of orders that are still built, or will be: those in which they can be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +149,7 @@ class OrderFacts:
     submitted_by: UUID | None
     edited_by: UUID | None
     approval_limit: Decimal | None
+    has_bom: bool
 
 
 def possible_actions(state: OrderState) -> tuple[OrderAction, ...]:
@@ -145,6 +160,11 @@ def possible_actions(state: OrderState) -> tuple[OrderAction, ...]:
 def transition(facts: OrderFacts, action: OrderAction) -> Transition:
     """Return where `action` leads; raise `InvalidTransition` where the state doesn't know it."""
     return step_of(TRANSITIONS, "Order", facts.state, action)
+
+
+def deed(state: OrderState, action: OrderAction) -> str:
+    """Return what the policy has to grant for `action`: its own name, but for what changes an order after its draft."""
+    return REBASE_BOM if action is OrderAction.FREEZE_BOM and state is not OrderState.DRAFT else action.value
 
 
 def blockers(facts: OrderFacts, action: OrderAction, approver: Approver) -> list[Blocker]:
@@ -163,6 +183,8 @@ def blockers(facts: OrderFacts, action: OrderAction, approver: Approver) -> list
                 found.append(Blocker(demand, "Neither a contractor nor anybody is assigned."))
             case Demand.FULFILMENT if facts.unfulfilled_line_count > 0:
                 found.append(Blocker(demand, f"{facts.unfulfilled_line_count} lines are not done in full."))
+            case Demand.BOM if not facts.has_bom:
+                found.append(Blocker(demand, "No BOM was frozen into it while it was a draft."))
             case Demand.APPROVER:
                 found.extend(
                     approval_blockers(

@@ -18,11 +18,11 @@ from sqlalchemy import exists, func, or_, select
 from db.tables import AssignmentRow, OrderLineRow, OrderRow, ProjectRow
 from domain.approval import Approver
 from domain.errors import Blocker, InvalidTransition
-from domain.order import OrderAction, OrderFacts, blockers
+from domain.order import REBASE_BOM, OrderAction, OrderFacts, blockers, deed
 from policies.bindings import AnySelect
 from policies.compiler import Policy
 
-_DEEDS = (*(action.value for action in OrderAction), "approve_above_limit")
+_DEEDS = (*(action.value for action in OrderAction), REBASE_BOM, "approve_above_limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ def action_facts(policy: Policy) -> AnySelect:
                 OrderRow.contractor_id.is_not(None),
                 exists(select(1).where(AssignmentRow.order_id == OrderRow.id)),
             ).label("has_performer"),
+            OrderRow.bom_revision_id.is_not(None).label("has_bom"),
             *(predicate.label(f"may_{deed}") for deed, predicate in granted.items()),
         )
         .join(ProjectRow, ProjectRow.id == OrderRow.project_id)
@@ -90,11 +91,14 @@ def availabilities(row: Mapping[str, Any], user_id: UUID) -> list[Availability]:
         submitted_by=row["submitted_by_id"],
         edited_by=row["edited_by_id"],
         approval_limit=row["approval_limit"],
+        has_bom=row["has_bom"],
     )
     approver = Approver(user_id, may_exceed_limit=row["may_approve_above_limit"])
     return [
         availability(
-            action, partial(blockers, facts, action, approver), is_granted=row[f"may_{action.value}"]
+            action,
+            partial(blockers, facts, action, approver),
+            is_granted=row[f"may_{deed(facts.state, action)}"],
         )
         for action in OrderAction
     ]

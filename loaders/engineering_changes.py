@@ -13,15 +13,25 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.bom_tables import BomRevisionRow
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
+from db.tables import OrderRow
+from db.touched_orders import TOUCHED_ORDERS
 from domain.bom import RevisionState
 from domain.engineering_change import ChangeAction, ChangeFacts, ChangeState, blockers
 from loaders.actions import Availability, availability
 from loaders.cursors import SortKey
 from loaders.questions import Listing, Parameters, bounded
-from policies.bindings import AnySelect, catalog
+from policies.bindings import AnySelect, Through, ToMany, catalog
 from policies.compiler import Policy
 
 _TYPE = "EngineeringChange"
+
+TOUCHED = ToMany(
+    "Order",
+    TOUCHED_ORDERS.c.change_id,
+    OrderRow.__table__.c.number,
+    Through(TOUCHED_ORDERS, TOUCHED_ORDERS.c.order_id == OrderRow.__table__.c.id),
+)
+"""The open orders that are built by what a change replaces, of those that the viewer may read."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def as_asked() -> Generator[None]:
 
 def _library(reads: Reads, revision_id: UUID, day: date, *, has_work: bool) -> Awaitable[Library]:
     """Return what is made of what below all revisions that are asked for with this day."""
-    demand_whole(reads, _READ_WHOLE)
+    demand_whole(reads)
 
     async def batch(keys: Sequence[UUID]) -> Sequence[Library]:
         wanted = parameters(keys, day)
@@ -114,7 +114,7 @@ def _items() -> ColumnElement[Any]:
     return bindparam("items", type_=ARRAY(Uuid()))
 
 
-def demand_whole(reads: Reads, type_names: Iterable[str]) -> None:
+def demand_whole(reads: Reads, type_names: Iterable[str] = _READ_WHOLE) -> None:
     """Raise `Forbidden` unless every row and field of some types is readable, but for what something costs."""
     for name in type_names:
         binding = reads.binding(name)

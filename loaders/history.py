@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, array
 
 from db.bom_tables import BomRevisionRow, ItemRow
 from db.change_tables import EngineeringChangeRow
+from db.recost_tables import ItemCostRow
 from db.tables import EventRow, Keyed, OrderRow, UserRow
 from domain.events import Changes
 from policies.bindings import AnySelect, catalog
@@ -21,6 +22,7 @@ _AGGREGATES: Mapping[str, type[Keyed]] = {
     "Item": ItemRow,
     "BomRevision": BomRevisionRow,
     "EngineeringChange": EngineeringChangeRow,
+    "ItemCost": ItemCostRow,
 }
 _WHOLE = {"User": {"roles.*": "user"}}
 """Keys with open ends, and the thing that guards them: a role that was granted is part of the user."""

@@ -74,6 +74,11 @@ class NewsQuestion:
     after: int | None = None
 
     @property
+    def aggregate(self) -> str:
+        """Return the type of what the events happen to."""
+        return self.subject
+
+    @property
     def shape(self) -> Hashable:
         """Return what its SQL depends on: projects and ids are told by the entries of the feed."""
         return "news", self.subject, self.states is not None
@@ -100,13 +105,13 @@ class NewsQuestion:
 
     def may_be_told(self, event: Announced) -> bool:
         """Return whether an event can be news, as far as that is known without reading anything."""
-        if event.aggregate_type != self.subject or self.project_id not in {None, event.project_id}:
+        if event.aggregate_type != self.aggregate or self.project_id not in {None, event.project_id}:
             return False
         return self.ids is None or event.aggregate_id in self.ids
 
     def candidates(self) -> Iterator[ColumnElement[bool]]:
         """Yield the conditions of `may_be_told` for the events in the log."""
-        yield _EVENT.c.aggregate_type == self.subject
+        yield _EVENT.c.aggregate_type == self.aggregate
         if self.project_id is not None:
             yield _EVENT.c.project_id == self.project_id
         if self.ids is not None:

@@ -19,7 +19,7 @@ from loaders.questions import FieldQuestion, ListQuestion, Parameters
 from loaders.reads import Reads
 from loaders.records import Record
 from loaders.selects import masked_select
-from policies.bindings import Computed, ToMany, TypeBinding
+from policies.bindings import Computed, ToMany, ToOne, TypeBinding
 
 _PARENT = "_parent"
 _RANK = "_rank"
@@ -39,6 +39,27 @@ def row_by_key(reads: Reads, type_name: str, key: UUID, deed: str = "read") -> A
     return reads.loader(("row", type_name, deed), lambda: Batcher(batch)).load(key)
 
 
+def row_named(reads: Reads, source: ToOne, key: UUID) -> Awaitable[Record | None]:
+    """Return the row that a key names, null where it does not exist or may not be read."""
+    column = source.by
+    if column is None:
+        return row_by_key(reads, source.target, key)
+
+    async def batch(keys: Sequence[UUID]) -> list[Record | None]:
+        statement = (
+            masked_select(reads.policy, reads.binding(source.target))
+            .add_columns(column.label(_PARENT))
+            .where(column == any_(_keys()))
+        )
+        found = {
+            row[_PARENT]: Record(source.target, row)
+            for row in await reads.fetch(statement, {"keys": list(keys)})
+        }
+        return [found.get(each) for each in keys]
+
+    return reads.loader(("named", source), lambda: Batcher(batch)).load(key)
+
+
 def facts_by_key(reads: Reads, type_name: str, source: Computed, key: UUID) -> Awaitable[Mapping[str, Any]]:
     """Return the facts of which Python makes a field of a readable row."""
 
@@ -56,7 +77,7 @@ def rows_by_parent(reads: Reads, source: ToMany, parent: UUID) -> Awaitable[Sequ
     async def batch(parents: Sequence[UUID]) -> list[list[Record]]:
         binding = reads.binding(source.target)
         statement = (
-            masked_select(reads.policy, binding)
+            source.within(masked_select(reads.policy, binding))
             .add_columns(source.key.label(_PARENT))
             .where(source.key == any_(_keys()))
             .order_by(source.key, source.order, binding.column("id"))
@@ -161,7 +182,7 @@ def listed_by_parent(reads: Reads, source: ToMany, parent: UUID, arguments: Page
 
     async def counts(parents: Sequence[UUID]) -> list[int]:
         statement = (
-            masked_select(reads.policy, nested.binding)
+            source.within(masked_select(reads.policy, nested.binding))
             .with_only_columns(source.key.label(_PARENT), func.count().label("total"))
             .where(source.key == any_(_keys()))
             .group_by(source.key)
@@ -182,7 +203,7 @@ async def _pages(
     source, keys, arguments = nested.source, nested.keys, nested.arguments
     order = ordering(keys, is_backward=arguments.is_backward)
     ranked = (
-        masked_select(reads.policy, nested.binding)
+        source.within(masked_select(reads.policy, nested.binding))
         .add_columns(
             *_sort_columns(keys),
             source.key.label(_PARENT),

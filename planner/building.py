@@ -234,9 +234,9 @@ class Builder:
                 return Part(global_id_text(kind.name, row[bound.name]))
             case HiddenFields():
                 return Part(row[HIDDEN_FIELDS])
-            case ToOne(_, target):
-                reached = Reached(binding, binding.column(bound.name))
-                return self._to_one(kind, nodes, target, reached, row[bound.name])
+            case ToOne() as source:
+                reached = Reached(binding, binding.column(bound.name) if source.by is None else source.by)
+                return self._to_one(kind, nodes, source, reached, row[bound.name])
             case ToAny(_, _, targets):
                 return self._to_any(kind, nodes, targets, row, bound)
             case ToMany() as source:
@@ -258,12 +258,12 @@ class Builder:
         self,
         kind: GraphQLObjectType,
         nodes: list[FieldNode],
-        target: str,
+        source: ToOne,
         reached: Reached,
         key: ColumnElement[Any],
     ) -> Part:
-        condition = self.catalog.types[target].column("id") == key
-        found, points = self.one(target, below(nodes), condition, reached)
+        named = self.catalog.types[source.target].column("id") if source.by is None else source.by
+        found, points = self.one(source.target, below(nodes), named == key, reached)
         is_never_null = isinstance(kind.fields[nodes[0].name.value].type, GraphQLNonNull)
         points = (points + self.each_points(kind, nodes)).where(is_there(found["j"]))
         return Part(or_gap(found["j"]) if is_never_null else found["j"], points, (found,))
@@ -313,6 +313,7 @@ class Builder:
             nested_keys(source, binding),
             (source.key == row[KEY],),
             Reached(parent, source.key),
+            source,
         )
         if not definition.args:
             found = lists.short_list(self, nodes, listing, self.each_points(kind, nodes))

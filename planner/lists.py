@@ -51,10 +51,12 @@ class Listed:
     keys: tuple[SortKey, ...]
     conditions: tuple[ColumnElement[bool], ...]
     reached: Reached | None = None
+    relation: ToMany | None = None
 
     def rows(self, builder: Builder, columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
         """Return the SELECT of the list's rows, in no order."""
-        return builder.page(self.binding, columns, self.reached).where(*self.conditions)
+        found = builder.page(self.binding, columns, self.reached)
+        return (self.relation.within(found) if self.relation else found).where(*self.conditions)
 
 
 @dataclass(frozen=True)

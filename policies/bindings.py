@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Any: of which type a column's values are doesn't matter here.
 StoredColumn = ColumnElement[Any]
+AnySelect = Select[*tuple[Any, ...]]
+"""A SELECT whose labels say what its columns are; their types would say less."""
 
 
 class _Stored:
@@ -52,19 +54,36 @@ class GlobalKey(_Stored):
 
 @dataclass(frozen=True, eq=False)
 class ToOne(_Stored):
-    """The value is the row of type `target` whose id stands in `key`."""
+    """The value is the row of type `target` whose id, or whose unique column `by`, is what stands in `key`."""
 
     key: StoredColumn
     target: str
+    by: StoredColumn | None = None
+
+
+@dataclass(frozen=True)
+class Through:
+    """A table between two others: whose rows are joined to which, and for which of them."""
+
+    table: FromClause
+    on: ColumnElement[bool]
 
 
 @dataclass(frozen=True, eq=False)
 class ToMany(_Stored):
-    """The value is the rows of type `target` whose `key` names this row, sorted by `order` ascending."""
+    """The value is the rows of type `target` whose `key` names this row, sorted by `order` ascending.
+
+    Where they are reached `through` another table, `key` is that one's.
+    """
 
     target: str
     key: StoredColumn
     order: StoredColumn
+    through: Through | None = None
+
+    def within(self, rows: AnySelect) -> AnySelect:
+        """Return a SELECT of the target's rows in which `key` can be named."""
+        return rows if self.through is None else rows.join(self.through.table, self.through.on)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +98,6 @@ class ToAny(_Stored):
     type_name: StoredColumn
     key: StoredColumn
     targets: tuple[str, ...]
-
-
-AnySelect = Select[*tuple[Any, ...]]
-"""A SELECT whose labels say what its columns are; their types would say less."""
 
 
 # Any: facts are columns of all kinds, and what Python makes of them is whatever the field's type holds.

@@ -19,7 +19,7 @@ import casbin  # pyright: ignore[reportMissingTypeStubs]
 from casbin.model import Model  # pyright: ignore[reportMissingTypeStubs]
 
 from domain.engineering_change import ChangeAction
-from domain.order import OrderAction
+from domain.order import REBASE_BOM, OrderAction
 from policies.roles import Role
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +28,7 @@ RULES_FILE = Path(__file__).parent / "rules.csv"
 
 WHERES = ("any", "project", "own_org", "assigned", "library", "self")
 DEEDS = frozenset(
-    {"read", "create", "update", "export", "subscribe", "approve_above_limit"}
+    {"read", "create", "update", "export", "subscribe", "approve_above_limit", REBASE_BOM}
     | {action.value for action in (*OrderAction, *ChangeAction)}
 )
 EVERYBODY = "everybody"

@@ -164,7 +164,7 @@ def _in_projects_of(order: FromClause, scope: Scope) -> Predicate:
     return _in_projects(order.c.project_id, scope)
 
 
-_LIBRARY = ("Item", "BomRevision", "EngineeringChange")
+_LIBRARY = ("Item", "BomRevision", "EngineeringChange", "ItemCost")
 """The aggregates that belong to the company and to no project."""
 
 _SCOPES: Mapping[str, Mapping[type[Keyed], Callable[[Scope], Predicate]]] = {

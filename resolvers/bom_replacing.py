@@ -8,16 +8,15 @@ from commands.boms.replacing import ReplacedIn, ReplaceItem, replace_item, repla
 from domain.errors import Refusal
 from loaders.records import Record
 from resolvers.context import Info
-from resolvers.mutations import perform_telling
+from resolvers.mutations import performed
 
 
 async def replace_in_boms(
     info: Info, command: ReplaceItem
 ) -> tuple[Record | None, list[dict[str, Any]], tuple[Refusal, ...]]:
     """Run the command; return the item, the result of each BOM as the API shows it, and why it was refused if it was."""
-    item, outcome = await perform_telling(info, "Item", command, replace_item)
-    results = [] if outcome.told is None else replaced_in(outcome.told)
-    return item, [_shown(each) for each in results], outcome.refusals
+    item, outcome = await performed(info, "Item", command, replace_item)
+    return item, [_shown(each) for each in replaced_in(outcome.told)], outcome.refusals
 
 
 def _shown(result: ReplacedIn) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _Quantity = Annotated[
 _AsOf = Annotated[
     date | None, strawberry.argument(description="By the lines and revisions of this day; today by default.")
 ]
-_Levels = Annotated[
+Levels = Annotated[
     int | None, strawberry.argument(description="How many levels down, from 1 to 50, which is the default.")
 ]
 
@@ -41,7 +41,7 @@ async def explosion(
     info: Info,
     quantity: _Quantity,
     as_of: _AsOf = strawberry.UNSET,
-    max_levels: _Levels = strawberry.UNSET,
+    max_levels: Levels = strawberry.UNSET,
 ) -> dict[str, Any]:
     """Return what so much of a revision's item takes."""
     question = explosion_question(quantity, given(as_of) or info.context.today, given(max_levels))
@@ -57,9 +57,7 @@ async def explosion(
 
 def explosion_question(quantity: Decimal, day: date, max_levels: int | None) -> Question:
     """Return what is asked of an explosion; raise `MalformedRequest` where that can't be asked."""
-    levels = MOST_LEVELS if max_levels is None else max_levels
-    if not 1 <= levels <= MOST_LEVELS:
-        raise MalformedRequest("OUT_OF_RANGE", f"maxLevels is from 1 to {MOST_LEVELS}.")
+    levels = levels_of(max_levels)
     try:
         return Question(Fraction(values.quantity(quantity, ("quantity",))), day, levels)
     except InvalidInput as error:
@@ -134,6 +132,14 @@ def shown_demand(_place: int, demand: Demand) -> dict[str, Any]:
 def shown_level(_place: int, level: tuple[CostedItem, CostSight]) -> dict[str, Any]:
     """Return the cost of something made as the API shows it to a viewer."""
     return _level(*level)
+
+
+def levels_of(max_levels: int | None) -> int:
+    """Return how many levels down is asked for; raise `MalformedRequest` OUT_OF_RANGE."""
+    levels = MOST_LEVELS if max_levels is None else max_levels
+    if not 1 <= levels <= MOST_LEVELS:
+        raise MalformedRequest("OUT_OF_RANGE", f"maxLevels is from 1 to {MOST_LEVELS}.")
+    return levels
 
 
 def _quantities(exact: Fraction) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from asyncio import CancelledError, Semaphore, shield
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
 
-from commands.execution import Clerk, Command, CommandRun, Handler
+from commands.execution import Clerk, Command, CommandRun, Workbench
 from commands.sessions import Sessions
 from db.engine import Database
 from db.events import Origin
@@ -130,7 +132,9 @@ class Context:
         """Return which day it is for the company."""
         return datetime.now(self.runtime.time_zone).date()
 
-    async def perform(self, command: CommandT, handler: Handler[CommandT]) -> CommandRun:
+    async def perform(
+        self, command: CommandT, handler: Callable[[Workbench, CommandT], Awaitable[UUID]]
+    ) -> CommandRun:
         """Run a command and let everything after it read the state it has made, until the next command or the end."""
         viewer = self.signed_in
         await self.settle()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from orjson import Fragment
 
-from commands.execution import Command, Handler, Outcome, Workbench
+from commands.execution import Command, Outcome, Workbench
 from domain.errors import Refusal
 from loaders.records import Record, WrittenRecord
 from loaders.rows import row_by_key
@@ -28,12 +28,15 @@ async def perform(
     handler: Callable[[Workbench, CommandT], Awaitable[UUID]],
 ) -> tuple[Record | None, tuple[Refusal, ...]]:
     """Run a command; return its object as the viewer may see it now, and why it was refused if it was."""
-    found, outcome = await perform_telling(info, type_name, command, handler)
-    return found, outcome.refusals
+    record, outcome = await performed(info, type_name, command, handler)
+    return record, outcome.refusals
 
 
-async def perform_telling(
-    info: Info, type_name: str, command: CommandT, handler: Handler[CommandT]
+async def performed(
+    info: Info,
+    type_name: str,
+    command: CommandT,
+    handler: Callable[[Workbench, CommandT], Awaitable[UUID]],
 ) -> tuple[Record | None, Outcome]:
     """Run a command; return its object as the viewer may see it now, and all that came of it."""
     context = info.context

@@ -10,7 +10,7 @@ import strawberry
 from domain.identifiers import global_id
 from loaders.paging import PageArguments, page_arguments
 from loaders.records import Record
-from loaders.rows import Connection, facts_by_key, listed_by_parent, row_by_key, rows_by_parent
+from loaders.rows import Connection, facts_by_key, listed_by_parent, row_by_key, row_named, rows_by_parent
 from loaders.selects import type_column
 from policies.bindings import Computed, ToAny, ToMany, ToOne
 from resolvers.arguments import After, Before, First, Last
@@ -30,7 +30,7 @@ def to_one(source: ToOne) -> Callable[..., Any]:
 
     def resolve(root: Any, info: Info) -> Awaitable[Record | None] | None:
         key = root[info.python_name]
-        return None if key is None else row_by_key(info.context.reads, source.target, key)
+        return None if key is None else row_named(info.context.reads, source, key)
 
     return untyped(resolve)
 

@@ -70,9 +70,17 @@ def column(attribute: InstrumentedAttribute[Any], description: str) -> Any:
     return strawberry.field(description=description, metadata={_SOURCE: Column(attribute.expression)})
 
 
-def to_one(attribute: InstrumentedAttribute[Any] | ColumnElement[Any], target: str, description: str) -> Any:
-    """Declare the row of type `target` that a key of this row names: a column, or what SQL makes of the row."""
-    source = ToOne(attribute.expression, target)
+def to_one(
+    attribute: InstrumentedAttribute[Any] | ColumnElement[Any],
+    target: str,
+    description: str,
+    by: InstrumentedAttribute[Any] | None = None,
+) -> Any:
+    """Declare the row of type `target` that a key of this row names: a column, or what SQL makes of the row.
+
+    It names a row by its id, or by another unique column.
+    """
+    source = ToOne(attribute.expression, target, None if by is None else by.expression)
     return strawberry.field(
         resolver=relations.to_one(source), description=description, metadata={_SOURCE: source}
     )
@@ -82,7 +90,11 @@ def to_many(
     target: str, attribute: InstrumentedAttribute[Any], order: InstrumentedAttribute[Any], description: str
 ) -> Any:
     """Declare the connection to all rows of type `target` whose key names this row."""
-    source = ToMany(target, attribute.expression, order.expression)
+    return to_rows(ToMany(target, attribute.expression, order.expression), description)
+
+
+def to_rows(source: ToMany, description: str) -> Any:
+    """Declare the connection to all rows of a relation that is made elsewhere: one through another table."""
     return strawberry.field(
         resolver=relations.to_many(source), description=description, metadata={_SOURCE: source}
     )

@@ -20,6 +20,7 @@ from db.bom_tables import (
     UnitRow,
 )
 from db.change_tables import HOLDING_CHANGE
+from db.recost_tables import ItemCostRow
 from resolvers.boms import cost_rollup, explosion
 from resolvers.where_used import where_used
 from schema.binding import bound_type, column, hidden_fields, key, short_list, to_many, to_one, worked
@@ -29,9 +30,11 @@ from schema.node import Connection, Node
 from schema.where_used import ItemUse
 
 if TYPE_CHECKING:
+    from schema.costs import ItemCost
     from schema.engineering_changes import EngineeringChange
 
 _HERE = strawberry.lazy("schema.boms")
+_COSTS = strawberry.lazy("schema.costs")
 
 
 @bound_type(UnitRow, thing="unit", description="A unit of measure 计量单位.")
@@ -81,6 +84,12 @@ class Item(Node):
         "Standard cost 标准成本 of one base unit, 4 places; of what is made, it counts where it has no released BOM.",
     )
     currency: str = column(ItemRow.currency, "Currency of its cost, ISO 4217.")
+    rolled_cost: Annotated[ItemCost, _COSTS] | None = to_one(
+        ItemRow.id,
+        "ItemCost",
+        "What it costs as it is made, kept by a job in the background; null where it never was made, or not yet computed.",
+        by=ItemCostRow.item_id,
+    )
     lead_time_days: int | None = column(ItemRow.lead_time_days, "How many days it takes to have it 提前期.")
     version: int = column(ItemRow.version, "Goes up by one with every event; send it as `expectedVersion`.")
     created_at: datetime = column(ItemRow.created_at, "When it was created.")

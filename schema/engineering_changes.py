@@ -9,12 +9,13 @@ import strawberry
 
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
 from db.tables import EventRow
+from loaders.engineering_changes import TOUCHED
 from resolvers.engineering_changes import AVAILABLE_ACTIONS
-from schema.binding import bound_type, column, computed, key, short_list, to_many, to_one
+from schema.binding import bound_type, column, computed, key, short_list, to_many, to_one, to_rows
 from schema.boms import BomRevision
 from schema.enums import EngineeringChangeState
 from schema.node import Connection, Node
-from schema.orders import AvailableAction
+from schema.orders import AvailableAction, Order
 from schema.parties import User
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class EngineeringChange(Node):
     )
     events: Connection[Annotated[Event, strawberry.lazy("schema.events")]] = to_many(
         "Event", EventRow.aggregate_id, EventRow.version, "What happened to it, oldest first."
+    )
+    touched_orders: Connection[Order] = to_rows(
+        TOUCHED,
+        "Open orders into which is frozen what it replaces, by number; none where it is rejected."
+        " Each stays on its BOM until somebody rebases it.",
     )
     available_actions: list[AvailableAction] = computed(
         AVAILABLE_ACTIONS, "What the viewer may do with it now, and what stands in the way."

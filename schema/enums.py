@@ -10,11 +10,13 @@ from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
 from domain.bom_comparison import Difference
+from domain.bom_impact import DemandChange
 from domain.bom_replacement import ReplacementOutcome
 from domain.engineering_change import ChangeState
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
+from domain.recost import Cause, RunState
 from loaders.orders import OrderSortField
 from loaders.totals import OrderGrouping
 from policies.roles import Role
@@ -25,6 +27,7 @@ __all__ = [
     "BomReplacementOutcome",
     "BomRevisionState",
     "CostType",
+    "DemandChange",
     "EngineeringChangeState",
     "FileFormat",
     "ItemKind",
@@ -35,6 +38,8 @@ __all__ = [
     "OrderSortField",
     "OrderState",
     "OrganizationKind",
+    "RecostCause",
+    "RecostState",
     "Role",
     "ScrapRule",
     "SortDirection",
@@ -44,6 +49,8 @@ BomDifference = Difference
 BomReplacementOutcome = ReplacementOutcome
 BomRevisionState = RevisionState
 EngineeringChangeState = ChangeState
+RecostCause = Cause
+RecostState = RunState
 
 
 class SortDirection(Enum):
@@ -204,6 +211,29 @@ _described(
     name="EngineeringChangeState",
 )
 _described(
+    RunState,
+    "Where a run stands that computes costs.",
+    {
+        "COLLECTING": "It finds out what is concerned.",
+        "RUNNING": "It computes, lowest level first.",
+        "DONE": "Everything is computed.",
+        "FAILED": "It was given up; what it has left is stale until the next run, which takes it over.",
+    },
+    name="RecostState",
+)
+_described(
+    Cause,
+    "Why costs are computed again.",
+    {
+        "PRICE": "The item's own cost or currency was changed.",
+        "RELEASED": "A revision of its BOM was released.",
+        "SUPERSEDED": "A revision of its BOM was replaced.",
+        "DAY": "A day has come on which lines or revisions begin or end.",
+        "MISSING": "They had never been computed.",
+    },
+    name="RecostCause",
+)
+_described(
     ScrapRule,
     "How scrap 损耗 makes a quantity larger.",
     {
@@ -217,6 +247,15 @@ _described(
     {
         "CSV": "Comma-separated values; also with semicolons or tabs, in UTF-8, UTF-16 or GB18030.",
         "XLSX": "A workbook of Excel, WPS and others; its first visible sheet counts.",
+    },
+)
+_described(
+    DemandChange,
+    "What becomes of the demand of an item when an order is built by another BOM.",
+    {
+        "ADDED": "It was not needed before.",
+        "REMOVED": "It is not needed any more.",
+        "CHANGED": "More or less of it is needed.",
     },
 )
 _described(

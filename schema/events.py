@@ -41,7 +41,7 @@ class Event(Node):
     aggregate: Node | None = to_any(
         EventRow.aggregate_type,
         EventRow.aggregate_id,
-        ("Order", "User", "Item", "BomRevision", "EngineeringChange"),
+        ("Order", "User", "Item", "BomRevision", "EngineeringChange", "ItemCost"),
         "To what it happened.",
     )
     version: int = column(EventRow.version, "Version of the object that it led to.")

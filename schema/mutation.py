@@ -29,6 +29,7 @@ from schema.inputs import (
     OrderReviseInput,
     OrderUpdateInput,
 )
+from schema.order_bom_mutations import OrderBomMutation
 from schema.payloads import (
     NotificationMarkReadPayload,
     OrderPayload,
@@ -74,7 +75,7 @@ class NotificationMarkReadInput:
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(BomMutation, BomReplacingMutation, EngineeringChangeMutation):
+class Mutation(OrderBomMutation, BomMutation, BomReplacingMutation, EngineeringChangeMutation):
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")

@@ -8,11 +8,13 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET, argument
 
+from db.identifiers import cost_id
 from domain.errors import MalformedRequest
 from domain.identifiers import parse_key
 from loaders.news import NewsQuestion
 from loaders.notifications import NoticeQuestion
 from loaders.places import position_of
+from loaders.recosts import CostNewsQuestion
 from resolvers.relations import given
 from schema.enums import OrderState
 from schema.filters import given_key
@@ -23,6 +25,9 @@ _Project = Annotated[strawberry.ID | None, argument(description="Orders of this 
 _Orders = Annotated[list[strawberry.ID] | None, argument(description="These orders only, at most 500.")]
 _Changes = Annotated[
     list[strawberry.ID] | None, argument(description="These engineering changes only, at most 500.")
+]
+_Items = Annotated[
+    list[strawberry.ID] | None, argument(description="Costs of these items only, at most 500.")
 ]
 _States = Annotated[
     list[OrderState] | None,
@@ -56,6 +61,13 @@ def order_changed(
 def engineering_changed(ids: _Changes = UNSET, after: _After = UNSET) -> NewsQuestion:
     """Ask for changes of engineering changes."""
     return NewsQuestion("EngineeringChange", ids=_keys("EngineeringChange", ids), after=_place(after))
+
+
+def item_cost_changed(item_ids: _Items = UNSET, after: _After = UNSET) -> CostNewsQuestion:
+    """Ask for changes of costs."""
+    items = _keys("Item", item_ids)
+    ids = None if items is None else frozenset(cost_id(each) for each in items)
+    return CostNewsQuestion(ids=ids, after=_place(after))
 
 
 def viewer_notifications(after: _After = UNSET) -> NoticeQuestion:

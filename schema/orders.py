@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from db.tables import AssignmentRow, EventRow, OrderLineRow, OrderRow
+from loaders.order_boms import FROZEN_LINES
+from resolvers.order_boms import frozen_explosion
 from resolvers.orders import AVAILABLE_ACTIONS
 from schema.binding import (
     bound_type,
@@ -20,8 +22,12 @@ from schema.binding import (
     structural,
     to_many,
     to_one,
+    to_rows,
+    worked,
 )
+from schema.boms import BomLine, BomRevision
 from schema.enums import OrderKind, OrderPriority, OrderState
+from schema.explosions import BomExplosion
 from schema.node import Connection, Node
 from schema.parties import CostCode, Organization, Project, User, WbsNode
 
@@ -141,6 +147,24 @@ class Order(Node):
     )
     events: Connection[Annotated[Event, strawberry.lazy("schema.events")]] = to_many(
         "Event", EventRow.aggregate_id, EventRow.version, "What happened to it, oldest first."
+    )
+    bom_revision: BomRevision | None = to_one(
+        OrderRow.bom_revision_id,
+        "BomRevision",
+        "The BOM revision that is frozen into it, null where none is or it may not be read.",
+    )
+    bom_quantity: Decimal | None = column(
+        OrderRow.bom_quantity, "How many base units of that revision's item it makes, 4 places."
+    )
+    bom_frozen_on: date | None = column(
+        OrderRow.bom_frozen_on, "By the lines and revisions of which day it is built, whatever comes later."
+    )
+    bom_lines: Connection[BomLine] = to_rows(
+        FROZEN_LINES, "The lines of that revision on that day, by position."
+    )
+    bom_explosion: BomExplosion | None = worked(
+        frozen_explosion,
+        "What it takes by the revisions that were frozen with that one, level by level 多级展开; null where none is frozen.",
     )
     available_actions: list[AvailableAction] = computed(
         AVAILABLE_ACTIONS, "What the viewer may do with it now, and what stands in the way."

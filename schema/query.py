@@ -8,6 +8,7 @@ from schema import questions
 from schema.binding import asked
 from schema.boms import BomRevision, Item, Unit
 from schema.comparisons import BomComparison
+from schema.costs import RecostRun
 from schema.engineering_changes import EngineeringChange
 from schema.events import Event
 from schema.node import Connection, Node
@@ -44,6 +45,9 @@ class Query:
     units: Connection[Unit] = asked(questions.units, "Units of measure 计量单位, by code.")
     items: Connection[Item] = asked(questions.items, "Items 物料, by code; `search` looks in code and name.")
     item: Item | None = asked(questions.item, "One item, by exactly one of id and code.")
+    recost_runs: Connection[RecostRun] = asked(
+        questions.recost_runs, "Runs that computed costs again 成本重算, newest first, with their progress."
+    )
     bom_revision: BomRevision | None = asked(questions.bom_revision, "One revision of a BOM 物料清单.")
     bom_comparison: BomComparison | None = asked(
         questions.bom_comparison,

@@ -24,6 +24,7 @@ from loaders.questions import (
     RowsQuestion,
     WhoQuestion,
 )
+from loaders.recosts import RecostCriteria
 from loaders.totals import TotalsQuestion
 from loaders.vocabulary import Vocabulary
 from resolvers.arguments import After, Before, First, GlobalId, GlobalIds, Last, OptionalGlobalId, Search
@@ -136,6 +137,13 @@ def items(
 def item(id: OptionalGlobalId = UNSET, code: _Code = UNSET) -> RowQuestion | FieldQuestion:
     """Ask for one item."""
     return _one("Item", given(id), "code", given(code))
+
+
+def recost_runs(
+    first: First = UNSET, after: After = UNSET, last: Last = UNSET, before: Before = UNSET
+) -> ListQuestion:
+    """Ask for runs that computed costs."""
+    return ListQuestion(RecostCriteria(), paging(first, after, last, before))
 
 
 def bom_revision(id: GlobalId) -> RowQuestion:

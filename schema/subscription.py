@@ -6,6 +6,7 @@ import strawberry
 
 from schema import news
 from schema.binding import followed
+from schema.cost_news import ItemCostChange
 from schema.events import EngineeringChangeNews, OrderChange
 from schema.notifications import NotificationChange
 
@@ -20,6 +21,10 @@ class Subscription:
     engineering_changed: EngineeringChangeNews = followed(
         news.engineering_changed,
         "News of engineering changes 工程变更, in the order in which it was committed.",
+    )
+    item_cost_changed: ItemCostChange = followed(
+        news.item_cost_changed,
+        "Changes of rolled-up costs of items, in the order in which they were committed.",
     )
     viewer_notifications: NotificationChange = followed(
         news.viewer_notifications,

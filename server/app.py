@@ -48,6 +48,7 @@ from server.http import GraphQLEndpoint
 from server.live import Gate
 from server.metrics import Metrics
 from server.planned import PlannedQueries
+from server.recost_worker import RecostWorker
 from server.registry import Registry
 from server.requests import REQUEST_ID_HEADER, BodyLimits
 from server.settings import Settings, token_secret
@@ -102,6 +103,8 @@ def create_app(settings: Settings, urls: StoreUrls) -> Starlette:
             await stack.enter_async_context(feed)
             await stack.enter_async_context(runtime.hub)
             await stack.enter_async_context(_due_watch(settings, database, runtime))
+            if settings.recost_worker:
+                await stack.enter_async_context(RecostWorker(urls.database_url, runtime.time_zone))
             await stack.enter_async_context(
                 Relay(urls.database_url, urls.redis_url, stream_max_entries=settings.stream_max_entries)
             )

@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy import Update, bindparam, func, update
 
 from commands.transactions import transaction
+from db.document_tables import ClientDocumentRow, DocumentRow
 from db.engine import Database
 from db.sessions import WriteSession
-from db.tables import ClientDocumentRow, DocumentRow
 from domain.errors import Unavailable
 from domain.identifiers import ClientId
 

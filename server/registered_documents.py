@@ -19,9 +19,10 @@ from sqlalchemy import Select, func, or_, select
 from commands import documents
 from commands.clients import client_id_of
 from commands.documents import ID_PREFIX, ManifestDocument, Published, Registered
+from db.document_tables import ClientDocumentRow, DocumentRow
 from db.events import Origin
 from db.sessions import WriteSession
-from db.tables import ApiClientRow, ClientDocumentRow, DocumentRow, UserRow
+from db.tables import ApiClientRow, UserRow
 from domain.errors import EomsError, InvalidInput, NotFound
 from domain.identifiers import ClientId
 from server.document_check import CheckedDocument, Finding, check_documents

@@ -13,9 +13,9 @@ from typing import Self
 
 from sqlalchemy import bindparam, select
 
+from db.document_tables import ClientDocumentRow, DocumentRow
 from db.engine import Database
 from db.sessions import ReadSession
-from db.tables import ClientDocumentRow, DocumentRow
 from domain.identifiers import ClientId
 from policies.notices import Notices
 from server.document_uses import DocumentUses

@@ -59,7 +59,7 @@ def order_pattern(nth: int, line_count: int) -> OrderPattern:
     starts_on = date(year, 1, 4) + timedelta(days=pick(f"seed.{nth}.day", 300))
     lines = tuple(_line(nth, position, state, starts_on) for position in range(1, line_count + 1))
     order = _order(nth, state, starts_on, lines)
-    return OrderPattern(year, order, lines, difference({}, order_snapshot(order, lines, ())))
+    return OrderPattern(year, order, lines, difference({}, order_snapshot(order, lines, (), ())))
 
 
 def _order(nth: int, state: OrderState, starts_on: date, lines: tuple[OrderLineRow, ...]) -> OrderRow:

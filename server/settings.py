@@ -91,6 +91,10 @@ class Settings(BaseSettings):
         le=86_400,
         description="How often it is noted which orders have become overdue; 0 for never.",
     )
+    recost_worker: bool = Field(
+        default=True,
+        description="Whether this process helps to keep the costs of what is made right; one at a time does.",
+    )
     allowed_origins: str = Field(
         default="", description="Origins a browser may call from, separated by commas; none by default."
     )

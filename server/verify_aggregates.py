@@ -18,9 +18,12 @@ from db.bom_tables import (
     BomSubstituteRow,
     ItemRow,
     ItemUnitRow,
+    OrderBomPartRow,
 )
 from db.change_snapshots import change_snapshot
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
+from db.cost_snapshots import cost_snapshot
+from db.recost_tables import ItemCostRow
 from db.snapshots import client_snapshot, order_snapshot, user_snapshot
 from db.tables import (
     ApiClientRow,
@@ -75,7 +78,11 @@ AGGREGATES = {
         Aggregate(
             "Order",
             OrderRow,
-            ((OrderLineRow, OrderLineRow.order_id), (AssignmentRow, AssignmentRow.order_id)),
+            (
+                (OrderLineRow, OrderLineRow.order_id),
+                (AssignmentRow, AssignmentRow.order_id),
+                (OrderBomPartRow, OrderBomPartRow.order_id),
+            ),
             order_snapshot,
             "number",
         ),
@@ -105,6 +112,7 @@ AGGREGATES = {
             change_snapshot,
             "number",
         ),
+        Aggregate("ItemCost", ItemCostRow, (), cost_snapshot),
     )
 }
 """By their names in the log."""

@@ -133,6 +133,7 @@ class Api:
             "engineering_order",
             "order_line",
             "assignment",
+            "order_bom_part",
             "order_number",
             "event",
             "notification",

@@ -62,6 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     if os.environ.get(PLANNER_VARIABLE) == "off":
         os.environ["EOMS_PLANNER"] = "false"
+    # What it does in the background, it would do in the middle of any test: those that are about it say so.
+    os.environ["EOMS_RECOST_WORKER"] = "false"
     if STORES_VARIABLE not in os.environ:
         os.environ[STORES_VARIABLE] = tempfile.mkdtemp(prefix="eoms-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(STORES_VARIABLE)))

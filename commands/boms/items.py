@@ -16,6 +16,7 @@ from sqlalchemy import Text, bindparam, exists, func, or_, select
 
 from commands.boms.vocabulary import unit_by_code, units_by_id
 from commands.execution import Command, Workbench
+from commands.recosting.asking import ask_for_recost
 from db.bom_snapshots import item_fields
 from db.bom_tables import BomLineRow, BomRevisionRow, ItemRow, ItemUnitRow
 from db.events import Happening, record
@@ -25,6 +26,7 @@ from db.snapshots import Fields, changes
 from domain import values
 from domain.bom import ItemKind
 from domain.errors import Forbidden, InvalidInput, NotFound, VersionConflict
+from domain.recost import Cause
 from domain.units import Unit, checked_own_units
 from domain.unset import UNSET, NotGiven
 
@@ -126,6 +128,9 @@ async def update_item(bench: Workbench, command: UpdateItem) -> UUID:
     note = values.note(command.note)
     if changes(item.before, item.fields()):
         await _leave(bench, item, "ItemUpdated", note)
+    # Of a new item nothing is made yet.
+    if any(item.before[name] != item.fields()[name] for name in ("standardCost", "currency")):
+        await ask_for_recost(bench.session, bench.origin, Cause.PRICE, [item.row.id])
     return item.row.id
 
 

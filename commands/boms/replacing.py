@@ -21,12 +21,16 @@ from commands.boms.lines import LINES_LIMIT, demand_distinct
 from commands.boms.replace_targets import Locked, locked_targets
 from commands.boms.revision import Revision, leave
 from commands.boms.vocabulary import ItemName, conversion_of, item_named, units_by_id
-from commands.execution import Command, Done, Workbench
+from commands.execution import Command, Workbench
 from db.bom_tables import BomLineRow
+from db.tables import Answer
 from domain import values
 from domain.bom import Window
 from domain.bom_replacement import Amounts, ReplacementOutcome, carried_over, parts_of, substitute_factor
 from domain.errors import Forbidden, InvalidInput, Refusal
+
+_RESULTS = "results"
+"""Under which name it is told what became of each BOM, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +79,8 @@ class _Replacement:
         return self.since or self.bench.today
 
 
-async def replace_item(bench: Workbench, command: ReplaceItem) -> Done:
-    """Replace an item; return its id, and what became of each BOM as `replaced_in` reads it.
+async def replace_item(bench: Workbench, command: ReplaceItem) -> UUID:
+    """Replace an item; return its id, and tell what became of each BOM as `replaced_in` reads it.
 
     Raises `Forbidden`, `NotFound`, `InvalidInput` DUPLICATE (an item by itself), TOO_MANY, or what is wrong with a value.
     """
@@ -93,11 +97,12 @@ async def replace_item(bench: Workbench, command: ReplaceItem) -> Done:
     edges = await edges_below(bench, new_id)
     replacement = _Replacement(bench, old_id, new_id, factor, command.valid_from, note, edges)
     found = [await _tried(replacement, each) for each in targets]
-    return Done(old_id, orjson.dumps([asdict(each) for each in found], default=str).decode())
+    bench.told[_RESULTS] = orjson.dumps([asdict(each) for each in found], default=str).decode()
+    return old_id
 
 
-def replaced_in(told: str) -> list[ReplacedIn]:
-    """Return what became of each BOM, as the command told it."""
+def replaced_in(told: Answer) -> list[ReplacedIn]:
+    """Return what became of each BOM, as the command told it; nothing where it was refused."""
     return [
         ReplacedIn(
             UUID(each["bom_id"]),
@@ -106,7 +111,7 @@ def replaced_in(told: str) -> list[ReplacedIn]:
             each["code"],
             each["message"],
         )
-        for each in orjson.loads(told)
+        for each in orjson.loads(told.get(_RESULTS) or "[]")
     ]
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from commands.execution import Command, Workbench
+from commands.recosting.asking import ask_for_recost
 from db.bom_snapshots import checksum, revision_fields
 from db.bom_tables import (
     BomCoProductRow,
@@ -33,6 +34,7 @@ from db.tables import Keyed
 from domain.bom import RevisionState
 from domain.engineering_change import ChangeState
 from domain.errors import Forbidden, InvalidInput, NotFound, VersionConflict
+from domain.recost import Cause
 
 _REVISIONS = KeptTable(BomRevisionRow)
 _LINES = KeptTable(BomLineRow)
@@ -226,6 +228,11 @@ async def leave(bench: Workbench, revision: Revision, event: str, note: str | No
         note=note,
     )
     await record(bench.session, bench.origin, happening)
+    if revision.row.state is not RevisionState.DRAFT:
+        # Whatever comes into force or ends moves costs; drafts don't count.
+        cause = Cause.RELEASED if revision.row.state is RevisionState.RELEASED else Cause.SUPERSEDED
+        item_id, revision_id = revision.row.item_id, revision.row.id
+        await ask_for_recost(bench.session, bench.origin, cause, [item_id], revision_id)
 
 
 async def _belonging(bench: Workbench, kept: KeptTable[RowT], revision_id: UUID) -> KeptRows[RowT]:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, select
 
 from commands.execution import Command, Workbench
+from db.bom_tables import OrderBomPartRow
 from db.events import Happening, latest_hash, record
 from db.kept_rows import KeptRows, KeptTable
 from db.sessions import Transaction
@@ -25,13 +26,14 @@ from domain.approval import Approver
 from domain.errors import Forbidden, NotFound, VersionConflict
 from domain.events import FIRST_HASH, Changes
 from domain.fulfilment import LineFacts, line_amount, order_amount, percent_complete
-from domain.order import OrderAction, OrderFacts
+from domain.order import OrderAction, OrderFacts, deed
 from policies.compiler import Policy
 
 _SHAPES = 100
 """For how many shapes of viewers statements are remembered."""
 
 _ORDERS, _LINES, _ASSIGNMENTS = KeptTable(OrderRow), KeptTable(OrderLineRow), KeptTable(AssignmentRow)
+_BOM_PARTS = KeptTable(OrderBomPartRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class Stored:
     orders: KeptRows[OrderRow] = field(default_factory=lambda: KeptRows(_ORDERS))
     lines: KeptRows[OrderLineRow] = field(default_factory=lambda: KeptRows(_LINES))
     assignments: KeptRows[AssignmentRow] = field(default_factory=lambda: KeptRows(_ASSIGNMENTS))
+    bom_parts: KeptRows[OrderBomPartRow] = field(default_factory=lambda: KeptRows(_BOM_PARTS))
 
 
 @dataclass
@@ -67,6 +70,8 @@ class Order:
     latest_hash: bytes = FIRST_HASH
     before: Fields = field(default_factory=dict[str, Any])
     stored: Stored = field(default_factory=Stored)
+    bom_parts: list[OrderBomPartRow] = field(default_factory=list[OrderBomPartRow])
+    """None of them before `read_bom_parts`: there may be thousands, and hardly a command changes one."""
 
     def facts(self) -> OrderFacts:
         """Return what the domain's rules need to know."""
@@ -81,6 +86,7 @@ class Order:
             submitted_by=self.row.submitted_by_id,
             edited_by=self.row.edited_by_id,
             approval_limit=self.approval_limit,
+            has_bom=self.row.bom_revision_id is not None,
         )
 
     def add_up(self) -> None:
@@ -93,7 +99,7 @@ class Order:
 
     def fields(self) -> Fields:
         """Return the order's state."""
-        return order_fields(self.row, self.lines, self.assignments)
+        return order_fields(self.row, self.lines, self.assignments, self.bom_parts)
 
     def changes(self) -> Changes:
         """Return what has changed since it was read, as events tell it."""
@@ -104,10 +110,11 @@ class Order:
         await self.stored.orders.replace(session, [self.row])
         await self.stored.lines.replace(session, self.lines)
         await self.stored.assignments.replace(session, self.assignments)
+        await self.stored.bom_parts.replace(session, self.bom_parts)
 
 
 async def lock_order(
-    bench: Workbench, order_id: UUID, deed: OrderAction, expected_version: int | None
+    bench: Workbench, order_id: UUID, action: OrderAction, expected_version: int | None
 ) -> Order:
     """Return the order, locked until the transaction ends.
 
@@ -119,7 +126,8 @@ async def lock_order(
     if row is None:
         raise NotFound("order")
     # Asked once the row is ours: whoever had it before may have taken the viewer off the order.
-    granted = (await bench.session.execute(_granting(bench.policy, deed), parameters)).one_or_none()
+    granting = _granting(bench.policy, deed(row.state, action))
+    granted = (await bench.session.execute(granting, parameters)).one_or_none()
     if granted is None:
         raise NotFound("order")
     if not granted.is_granted:
@@ -141,6 +149,14 @@ async def lock_order(
     )
     order.before = order.fields()
     return order
+
+
+async def read_bom_parts(bench: Workbench, order: Order) -> None:
+    """Let an order that was locked also hold by which revisions the parts of its BOM are made."""
+    found = await bench.session.execute(_BOM_PARTS_OF_ORDER, {"order_id": order.row.id})
+    order.stored.bom_parts = _BOM_PARTS.read(found)
+    order.bom_parts = order.stored.bom_parts.objects()
+    order.before = order.fields()
 
 
 def approver(bench: Workbench, order: Order) -> Approver:
@@ -194,6 +210,7 @@ _LINES_OF_ORDER = (
 _ASSIGNMENTS_OF_ORDER = select(_ASSIGNMENTS.table).where(
     _ASSIGNMENTS.table.c.order_id == bindparam("order_id")
 )
+_BOM_PARTS_OF_ORDER = select(_BOM_PARTS.table).where(_BOM_PARTS.table.c.order_id == bindparam("order_id"))
 
 
 # Any: a SELECT is typed by its columns, which are read by name.
@@ -208,12 +225,12 @@ def _locking(policy: Policy) -> Select[Any]:
 
 
 @lru_cache(maxsize=_SHAPES * len(OrderAction))
-def _granting(policy: Policy, deed: OrderAction) -> Select[*tuple[Any, ...]]:
+def _granting(policy: Policy, deed_name: str) -> Select[*tuple[Any, ...]]:
     """Return the statement that says what the viewer may do with an order that he can read, and what of other tables the deed needs."""
     project = ProjectRow.__table__
     limit = select(project.c.approval_limit).where(project.c.id == _ORDER.c.project_id)
     return select(
-        policy.rows("order", OrderRow, deed.value).label("is_granted"),
+        policy.rows("order", OrderRow, deed_name).label("is_granted"),
         policy.rows("order", OrderRow, "approve_above_limit").label("may_exceed_limit"),
         limit.scalar_subquery().label("approval_limit"),
         latest_hash(_ORDER.c.id).scalar_subquery().label("latest_hash"),

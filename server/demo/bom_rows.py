@@ -55,6 +55,11 @@ def item_id(code: str) -> UUID:
     return fixed_id(FOUNDED, f"item.{code}")
 
 
+def revision_id(code: str, number: int) -> UUID:
+    """Return the same id on every machine."""
+    return fixed_id(FOUNDED, _revision_name(code, number))
+
+
 def demo_boms(units: Mapping[str, Unit]) -> BomRows:
     """Return the demo's items and BOMs; `units` are the company's, by code."""
     rows = BomRows()
@@ -101,9 +106,9 @@ def _draw(rows: BomRows, demo: DemoRevision, units: Mapping[str, Unit], nth: int
     bom = rows.boms.setdefault(
         owner, BomRow(id=fixed_id(FOUNDED, f"bom.{demo.item}"), item_id=owner, created_at=drawn)
     )
-    name = f"bom.{demo.item}.{demo.number}"
+    name = _revision_name(demo.item, demo.number)
     row = BomRevisionRow(
-        id=fixed_id(FOUNDED, name),
+        id=revision_id(demo.item, demo.number),
         bom_id=bom.id,
         item_id=owner,
         number=demo.number,
@@ -209,6 +214,10 @@ def _line(
         valid_to=demo.valid_to,
         is_consumable=demo.is_consumable,
     )
+
+
+def _revision_name(code: str, number: int) -> str:
+    return f"bom.{code}.{number}"
 
 
 def _quantity(text: str) -> Decimal:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
+from db.bom_tables import OrderBomPartRow
 from db.events import event_columns
 from db.snapshots import order_snapshot
 from db.tables import AssignmentRow, OrderLineRow, OrderRow
@@ -75,6 +76,7 @@ class OrderHistory:
         self.order = order
         self.lines = lines
         self.assignments: list[AssignmentRow] = []
+        self.bom_parts: list[OrderBomPartRow] = []
         self.chain = Chain("Order", order.id, order.project_id)
         order.edited_by_id = author.id
         self._recount()
@@ -106,7 +108,7 @@ class OrderHistory:
     def _leave_marks(self, action: OrderAction, actor: Person, occurred_at: datetime) -> None:
         order = self.order
         match action:
-            case OrderAction.UPDATE:
+            case OrderAction.UPDATE | OrderAction.FREEZE_BOM:
                 order.edited_by_id = actor.id
             case OrderAction.REVISE:
                 order.revision += 1
@@ -132,6 +134,7 @@ class OrderHistory:
             submitted_by=self.order.submitted_by_id,
             edited_by=self.order.edited_by_id,
             approval_limit=approval_limit,
+            has_bom=self.order.bom_revision_id is not None,
         )
 
     def _recount(self) -> None:
@@ -142,7 +145,7 @@ class OrderHistory:
         self.order.percent_complete = percent_complete(facts)
 
     def _snapshot(self) -> Snapshot:
-        return order_snapshot(self.order, self.lines, self.assignments)
+        return order_snapshot(self.order, self.lines, self.assignments, self.bom_parts)
 
     def _record(
         self,
@@ -186,6 +189,9 @@ def blank_order(number: str, moment: datetime) -> OrderRow:
         updated_at=moment,
         submitted_by_id=None,
         edited_by_id=None,
+        bom_revision_id=None,
+        bom_quantity=None,
+        bom_frozen_on=None,
     )
 
 

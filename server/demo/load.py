@@ -133,6 +133,7 @@ async def _write_history(
     await _insert(connection, [history.order for history in histories])
     await _insert(connection, [line for history in histories for line in history.lines])
     await _insert(connection, [one for history in histories for one in history.assignments])
+    await _insert(connection, [part for history in histories for part in history.bom_parts])
     await _insert(connection, _numbers(histories))
     chains = [*_user_chains(), *others, *(history.chain for history in histories)]
     events = [event for chain in chains for event in chain.events]

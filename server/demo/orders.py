@@ -15,8 +15,10 @@ from db.tables import AssignmentRow, OrderLineRow
 from domain.fulfilment import quantity_at
 from domain.order import OrderAction, OrderState
 from domain.values import QUANTITY_PLACES, UNIT_PRICE_PLACES, rounded
+from server.demo.boms import EFFICIENT_MOTORS_FROM
 from server.demo.company import COST_CODE_BY_CODE, CURRENCY, PERSON_BY_USERNAME, Person
 from server.demo.fixed import fixed_id, working_moment
+from server.demo.frozen import freeze
 from server.demo.history import OrderHistory, blank_order
 from server.demo.plans import OrderPlan, order_plans
 from server.demo.works import COUNTED, Material
@@ -52,6 +54,7 @@ _REPORTS = (
     None,
     "监理已旁站。Witnessed by the supervisor.",
 )
+_REBASE = "改用 IE4 电动机。Motors of the next efficiency class."
 _TRADES = ("钢筋工 Steel fixer", "安装钳工 Fitter", "电工 Electrician", "管道工 Pipe layer")
 
 
@@ -80,6 +83,8 @@ class _Walk:
 
     def to_destination(self) -> OrderHistory:
         """Walk all the way and return the history."""
+        if self._plan.work.bom is not None:
+            self._freeze(*self._plan.work.bom)
         match self._plan.destination:
             case _S.DRAFT if not self._plan.is_priced:
                 pass
@@ -89,6 +94,8 @@ class _Walk:
             case _S.ON_HOLD:
                 self._reach(_S.IN_PROGRESS)
                 self._hold()
+                if self._plan.work.bom is not None:
+                    self._rebase(*self._plan.work.bom)
             case _S.CANCELLED:
                 self._reach(self._plan.cancelled_in)
                 self._cancel()
@@ -96,6 +103,18 @@ class _Walk:
                 self._reach(state)
         assert self._history.order.state is self._plan.destination, "a walk ends where it was planned to"
         return self._history
+
+    def _freeze(self, code: str, quantity: str) -> None:
+        def by_today() -> None:
+            freeze(self._history, code, quantity, self._day)
+
+        self._step(_A.FREEZE_BOM, self._cast.engineer, 1, 1, change=by_today)
+
+    def _rebase(self, code: str, quantity: str) -> None:
+        def by_the_new_motors() -> None:
+            freeze(self._history, code, quantity, EFFICIENT_MOTORS_FROM)
+
+        self._step(_A.FREEZE_BOM, self._cast.manager, 1, 4, note=_REBASE, change=by_the_new_motors)
 
     def _reach(self, goal: OrderState) -> None:
         self._price()

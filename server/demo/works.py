@@ -24,13 +24,17 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A kind of work that is ordered again and again, each time at another of the project's places."""
+    """A kind of work that is ordered again and again, each time at another of the project's places.
+
+    `bom` is what is made for it and how much of it, by the codes of `server.demo.boms`; null where nothing is.
+    """
 
     title: str
     kind: OrderKind
     wbs: str
     cost_code: str
     materials: tuple[Material, ...]
+    bom: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ _PUMPING_STATION = Programme(
                 _line("ME-3022", "Rail, guide and lifting gear 导轨与起吊装置", "set", 2, "18500.00"),
                 _line(None, "Alignment and trial run 找正与试运行", "项", 1, "26000.00"),
             ),
+            ("PS-100", "2"),
         ),
         Work(
             "高低压配电安装 Switchgear and cabling",
@@ -187,6 +192,7 @@ _STEEL_BRIDGE = Programme(
                 _line("ST-2014", "Shear studs ⌀22×200 剪力钉", "pcs", 4200, "6.80"),
                 _line("ST-2020", "Ultrasonic and X-ray testing 无损检测", "m", 260, "88.00"),
             ),
+            ("SB-100", "1"),
         ),
         Work(
             "Girder erection 钢梁架设",

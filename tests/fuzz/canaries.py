@@ -19,7 +19,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from policies.viewer import Viewer
-from tests.fuzz.plain_scopes import TABLES, Judge, PlainRow, World
+from tests.fuzz.plain_scopes import TABLES, Judge, PlainRow, World, read_world
+from tests.integration.recost_world import all_computed
 
 _CANARY = re.compile(r"(?<![0-9a-f])9317[0-9]{7}(?![0-9a-f])")
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{16,2000}={0,2}")
@@ -30,9 +31,26 @@ _COLUMNS = {
     "OrderLine": {"unit_price": "order_line.unit_price", "amount": "order_line.amount"},
     "Item": {"standard_cost": "item.standard_cost"},
     "BomOperation": {"hourly_rate": "bom_operation.hourly_rate"},
+    "ItemCost": {
+        "material": "item_cost.material",
+        "operation": "item_cost.operation",
+        "co_product_credit": "item_cost.co_product_credit",
+        "total": "item_cost.total",
+    },
     "Project": {"approval_limit": "project.approval_limit"},
     "Organization": {"bank_name": "organization.bank_name", "bank_account": "organization.bank_account"},
     "User": {"email": "user.email", "phone": "user.phone", "password_hash": None},
+}
+_NUMBERS = {
+    "amount",
+    "unit_price",
+    "approval_limit",
+    "standard_cost",
+    "hourly_rate",
+    "material",
+    "operation",
+    "co_product_credit",
+    "total",
 }
 _CHANGES = {
     "amount": "order.amount",
@@ -42,6 +60,10 @@ _CHANGES = {
     "lines.amount": "order_line.amount",
     "standardCost": "item.standard_cost",
     "hourlyRate": "bom_operation.hourly_rate",
+    "material": "item_cost.material",
+    "operation": "item_cost.operation",
+    "coProductCredit": "item_cost.co_product_credit",
+    "total": "item_cost.total",
     "email": "user.email",
     "phone": "user.phone",
     # In snapshots but no field of the API: shown to nobody.
@@ -97,6 +119,12 @@ class Canaries:
         return {digits for each in _opened(content) for digits in _CANARY.findall(each)} & self.planted.keys()
 
 
+async def costed_world(engine: AsyncEngine) -> World:
+    """Return all rows of the database, with the costs of what is made among them."""
+    await all_computed(engine)
+    return await read_world(engine)
+
+
 async def plant(engine: AsyncEngine, world: World) -> Canaries:
     """Overwrite all guarded values of the database; `world` is what it held before."""
     canaries = Canaries()
@@ -116,8 +144,7 @@ async def _overwrite(
     connection: AsyncConnection, table: str, column: str, rows: Sequence[Mapping[str, object]]
 ) -> None:
     # Through text, so that one statement serves numbers and texts alike; the column's type takes it from there.
-    numbers = {"amount", "unit_price", "approval_limit", "standard_cost", "hourly_rate"}
-    kind = "numeric" if column in numbers else "text"
+    kind = "numeric" if column in _NUMBERS else "text"
     value = "CAST(CAST(:value AS text) AS numeric) + 0.25" if kind == "numeric" else "'CANARY ' || :value"
     await connection.execute(
         text(f"UPDATE {table} SET {column} = {value} WHERE id = :id"), list(map(dict, rows))

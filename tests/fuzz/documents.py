@@ -21,6 +21,8 @@ from graphql import (
     is_required_argument,
 )
 
+from policies.bindings import Worked, catalog
+
 # Commands that take nothing but what every command takes.
 STEPS = (
     "orderSubmit",
@@ -107,6 +109,9 @@ class Author:
             return f"{{ __typename id {' '.join(parts)} }}"
         assert isinstance(kind, GraphQLObjectType)
         names = [name for name in kind.fields if depth > 1 or not self._is_nested(kind.fields[name])]
+        if self._chance.random() < 0.9:
+            # One of them has the whole document interpreted.
+            names = [name for name in names if not isinstance(catalog.source_of(kind.name, name), Worked)]
         chosen = self._chance.sample(names, min(len(names), self._chance.randint(3, 9)))
         body = " ".join(
             self._field(kind.fields[name], name, depth, always_alias=always_alias) for name in chosen

@@ -26,7 +26,7 @@ from tests.fuzz.voices import Json, Voices
 from tests.fuzz.written import SCHEMA, Ids, aimed, documents, root_fields, with_input, with_verdict
 from tests.integration.order_world import PATHS, actor
 
-_MAY_CHANGE_NOTHING = ("orderUpdate", "orderAssign")
+_MAY_CHANGE_NOTHING = ("orderUpdate", "orderAssign", "orderFreezeBom")
 """Commands that say how an order shall be: where it is so already, they leave no event and no version."""
 
 _SOUND: Mapping[str, str | None] = {
@@ -122,6 +122,8 @@ class OrderMachine(RuleBasedStateMachine):
             self._retitle(order_id)
             self._book.audit()
             self._assign_twice(order_id)
+            self._book.audit()
+            self._build(order_id, place, "engineer", 1)
             self._book.audit()
         for action in PATHS[state]:
             if action is OrderAction.REPORT_PROGRESS:
@@ -235,6 +237,11 @@ class OrderMachine(RuleBasedStateMachine):
         else:
             self._take(order_id, mutation, who)
 
+    @rule(which=_COUNT, nth=_COUNT, who=st.sampled_from(("pm", "engineer")), quantity=st.integers(1, 3))
+    def build(self, which: int, nth: int, who: str, quantity: int) -> None:
+        """Build an order by some BOM, whatever it was built by before."""
+        self._build(self._picked(which), nth, who, quantity)
+
     @rule(which=_COUNT)
     def repeat(self, which: int) -> None:
         """Send a command twice under one key, and another one under it; it is done once."""
@@ -308,6 +315,13 @@ class OrderMachine(RuleBasedStateMachine):
             other = f"mutation {{ orderAssign(input: {{{given}, assignments: []}}) {{ errors {{ code }} }} }}"
             told = self._voices.tell("pm", other)
             assert told.refusals == {"IDEMPOTENCY_MISMATCH"}, told
+
+    def _build(self, order_id: str, nth: int, who: str, quantity: int) -> None:
+        revisions = self.world.ids["bomRevisionId"]
+        bom = revisions[nth % len(revisions)]
+        given = f'id: "{order_id}", bomRevisionId: "{bom}", quantity: "{quantity}"'
+        made = self._sent(who, f"mutation {{ orderFreezeBom(input: {{{given}}}) {{ __typename }} }}")
+        self._expect(order_id, "orderFreezeBom", made, is_dry=False)
 
     def _retitle(self, order_id: str) -> None:
         version = self._book.orders[order_id]["version"]

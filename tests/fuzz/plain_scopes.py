@@ -41,6 +41,9 @@ TABLES = {
     "BomCoProduct": "bom_co_product",
     "EngineeringChange": "engineering_change",
     "EngineeringChangeRevision": "engineering_change_revision",
+    "RecostRun": "recost_run",
+    "RecostRequest": "recost_request",
+    "ItemCost": "item_cost",
     "Event": "event",
     "Notification": "notification",
 }
@@ -145,7 +148,7 @@ class Judge:
                 orders = self.world.orders_of(type_name, row)
                 return any((order["id"], viewer.user_id) in self.world.assigned for order in orders)
             case "library":
-                library = {"Item", "BomRevision", "EngineeringChange"}
+                library = {"Item", "BomRevision", "EngineeringChange", "ItemCost"}
                 return type_name == "Event" and row["aggregate_type"] in library
             case "self":
                 about = {"User": "id", "Assignment": "user_id", "Notification": "user_id"}.get(type_name)

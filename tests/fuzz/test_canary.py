@@ -26,7 +26,7 @@ from policies.viewer import Grant, Viewer
 from schema.build import build_schema, graphql_schema
 from server.settings import Settings
 from tests.api import Answer, Api
-from tests.fuzz.canaries import Canaries, as_text, plant
+from tests.fuzz.canaries import Canaries, as_text, costed_world, plant
 from tests.fuzz.documents import Author, Knowledge
 from tests.fuzz.plain_scopes import TABLES, Judge, World, read_world
 from tests.server_parts import executor_of
@@ -65,9 +65,9 @@ EVERYTHING = """{
   organizations(first: 100) { nodes { bankName bankAccount } }
   users(first: 100) { nodes { email phone } }
   projects(first: 100) { nodes { approvalLimit } }
-  items(first: 100) { nodes { standardCost bomRevisions(first: 3) { nodes { operations { hourlyRate } } } } }
+  items(first: 100) { nodes { standardCost rolledCost { material operation total } bomRevisions(first: 3) { nodes { operations { hourlyRate } } } } }
   events(first: 100, filter: {types: ["UserAdded", "OrderCreated"]}) { nodes { changes { field before after } } }
-  added: events(first: 100, filter: {types: ["UserAdded"]}) { nodes { changes { field before after } } }
+  added: events(first: 100, filter: {types: ["UserAdded", "ItemCostComputed"]}) { nodes { changes { field before after } } }
 }"""
 
 # Beside the personas: a program without roles of its own, somebody without any role, and somebody with several.
@@ -136,7 +136,7 @@ async def mine(api: Api) -> Mine:
     await api.rows(EXTRA_PEOPLE)
     await api.rows(EXTRA_ROLES)
     engine = api.database.write
-    canaries = await plant(engine, await read_world(engine))
+    canaries = await plant(engine, await costed_world(engine))
     grants: dict[UUID, set[Grant]] = defaultdict(set)
     for user_id, role, project_id in await api.rows("SELECT user_id, role, project_id FROM membership"):
         grants[user_id].add(Grant(Role(role), project_id))

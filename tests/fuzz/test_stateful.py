@@ -31,6 +31,7 @@ _ROWS = """
   organizations(first: 10) { nodes { id kind } }
   users(first: 20) { nodes { id username } }
   costCodes(first: 5) { nodes { id } }
+  items(first: 50) { nodes { bomRevisions(first: 2) { nodes { id } } } }
 }
 """
 
@@ -124,6 +125,11 @@ def _world(voices: Voices) -> World:
             "contractorId": of_kinds("CONTRACTOR", "OWN"),
             "wbsNodeId": [each["id"] for each in rows["project"]["wbsNodes"]["nodes"]],
             "costCodeId": [each["id"] for each in rows["costCodes"]["nodes"]],
+            "bomRevisionId": [
+                revision["id"]
+                for item in rows["items"]["nodes"]
+                for revision in item["bomRevisions"]["nodes"]
+            ],
             "userId": list(users.values()),
             "actorId": list(users.values()),
         },

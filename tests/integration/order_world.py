@@ -17,6 +17,7 @@ from typing import Any
 from domain.identifiers import global_id
 from domain.order import OrderAction, OrderState
 from resolvers.orders import mutation_name
+from server.demo.bom_rows import revision_id
 from server.demo.company import (
     COST_CODE_BY_CODE,
     ORGANIZATION_BY_CODE,
@@ -52,6 +53,7 @@ _INPUTS = {
     "orderReportProgress": "OrderProgressInput",
     "orderAssign": "OrderAssignInput",
     "orderRevise": "OrderReviseInput",
+    "orderFreezeBom": "OrderFreezeBomInput",
 }
 
 _ACTORS = {
@@ -110,6 +112,10 @@ def user(username: str) -> str:
     return global_id("User", PERSON_BY_USERNAME[username].id)
 
 
+def bom_revision(code: str, number: int = 1) -> str:
+    return global_id("BomRevision", revision_id(code, number))
+
+
 def actor(action: OrderAction) -> str:
     """Return the username of somebody who may take the action on any order of P-001."""
     return _ACTORS.get(action, "pm")
@@ -124,6 +130,8 @@ def needs(action: OrderAction, order: Json) -> Json:
             return {"note": "A reason 理由"}
         case OrderAction.REPORT_PROGRESS:
             return {"percent": "100"}
+        case OrderAction.FREEZE_BOM:
+            return {"bomRevisionId": bom_revision("PS-100"), "quantity": "2"}
         case OrderAction.ASSIGN:
             return {"assignments": [{"userId": user("worker"), "task": "Fitter"}]}
         case _:
@@ -211,9 +219,11 @@ async def take(api: Api, order: Json, action: OrderAction, who: str | None = Non
     return await done(api, who or actor(action), mutation_name(action), id=order["id"], **given)
 
 
-async def order_in(api: Api, state: OrderState, **fields: Any) -> Json:
-    """Return a new order that was taken to a state step by step."""
+async def order_in(api: Api, state: OrderState, *, made_by: Json | None = None, **fields: Any) -> Json:
+    """Return a new order that was taken to a state step by step, `made_by` a BOM where one is said."""
     order = await new_draft(api, **fields)
+    if made_by is not None:
+        order = await take(api, order, OrderAction.FREEZE_BOM, **made_by)
     for action in PATHS[state]:
         order = await take(api, order, action)
     assert order["state"] == state.value

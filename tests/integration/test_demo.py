@@ -15,6 +15,7 @@ from db.tables import Row
 from domain.order import OrderState
 from policies.passwords import Passwords
 from server.demo import PASSWORD, PERSONAS, DemoSummary, load_demo
+from server.demo.boms import REVISIONS
 from server.verify import verify_events
 
 SUMMARY = DemoSummary(
@@ -23,7 +24,7 @@ SUMMARY = DemoSummary(
     user_count=18,
     project_count=3,
     order_count=252,
-    event_count=2603,
+    event_count=2629,
 )
 
 LIBRARY_EVENTS = 34 + 13 * 2 + 1 + 3
@@ -62,6 +63,8 @@ DEEDS = {
     "OrderAccepted": "accept",
     "OrderSettled": "settle",
     "OrderCancelled": "cancel",
+    "OrderBomFrozen": "freeze_bom",
+    "OrderBomRebased": "rebase_bom",
 }
 
 
@@ -163,6 +166,20 @@ def test_orders_show_the_cases_that_demonstrations_need(demo_url: str) -> None:
             "JOIN organization ON organization.id = contractor_id "
             "WHERE project.code = 'P-001' AND organization.code = 'K-002'"
         ),
+        "order built by a panel that has been replaced since": (
+            "SELECT 1 FROM order_bom_part JOIN bom_revision ON bom_revision.id = revision_id "
+            "WHERE bom_revision.state = 'SUPERSEDED'"
+        ),
+        "order built by the panel that replaced it": (
+            "SELECT 1 FROM order_bom_part JOIN bom_revision ON bom_revision.id = revision_id "
+            "WHERE bom_revision.number = 2"
+        ),
+        "order whose BOM was rebased": "SELECT 1 FROM event WHERE type = 'OrderBomRebased'",
+        "steel bridge under construction": (
+            "SELECT 1 FROM engineering_order JOIN bom_revision ON bom_revision.id = bom_revision_id "
+            "JOIN item ON item.id = item_id "
+            "WHERE item.code = 'SB-100' AND engineering_order.state = 'IN_PROGRESS'"
+        ),
         "submission that the project's manager may approve": (
             "SELECT 1 FROM engineering_order JOIN project ON project.id = project_id "
             "WHERE state = 'SUBMITTED' AND amount <= approval_limit AND submitted_by_id <> manager_id"
@@ -170,6 +187,21 @@ def test_orders_show_the_cases_that_demonstrations_need(demo_url: str) -> None:
     }
     missing = [name for name, query in cases.items() if not _run(demo_url, text(f"{query} LIMIT 1"))]
     assert missing == []
+
+
+def test_pump_station_has_five_levels_and_shares_parts_with_the_bridge() -> None:
+    parts: dict[str, set[str]] = {}
+    for revision in REVISIONS:
+        parts.setdefault(revision.item, set()).update(line.item for line in revision.lines)
+
+    def below(code: str) -> set[str]:
+        return {each for part in parts.get(code, ()) for each in (part, *below(part))}
+
+    def levels(code: str) -> int:
+        return max((1 + levels(part) for part in parts.get(code, ())), default=0)
+
+    assert (levels("PS-100"), levels("SB-100")) == (5, 3)
+    assert below("PS-100") & below("SB-100") & parts.keys() == {"CH-330", "FK-300"}
 
 
 def test_everybody_in_a_history_was_granted_his_deed(demo_url: str) -> None:

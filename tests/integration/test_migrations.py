@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from db.bom_tables import UnitRow
+from db.job_queue import queries_over
 from db.migrate import upgrade
 from tests.api import Api
 
 
 def differences(connection: Connection) -> list[Any]:
     context = MigrationContext.configure(
-        connection, opts={"compare_type": True, "compare_server_default": True}
+        connection, opts={"compare_type": True, "compare_server_default": True, "include_name": is_ours}
     )
     return compare_metadata(context, UnitRow.metadata)
 
@@ -30,6 +33,24 @@ async def test_migrated_database_has_exactly_the_tables_of_the_code(database_url
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    """Return whether a table is one of the code's: those of the job queue are its library's."""
+    return kind != "table" or not (name or "").startswith("pgqueuer")
+
+
+async def test_migrated_database_has_exactly_the_job_queue_of_the_installed_library(
+    database_url: str,
+) -> None:
+    # Any: asyncpg has no types.
+    connect: Any = asyncpg.connect  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    connection: Any = await connect(database_url.replace("postgresql+asyncpg", "postgresql"))
+    try:
+        plan = await queries_over(AsyncpgDriver(connection)).plan_upgrade()
+    finally:
+        await connection.close()
+    assert (list(plan.statements), list(plan.notes)) == ([], [])
 
 
 async def test_servers_that_start_together_migrate_once(database_url: str) -> None:

@@ -81,6 +81,16 @@ DOCUMENTS = {
     "who did what to orders": """
       query ($size: Int!) { orders(first: $size) { nodes { events(last: 3) { nodes { actor { name } } } } } }
     """,
+    "orders with their BOMs": """
+      query ($size: Int!) {
+        orders(first: $size) {
+          nodes {
+            bomQuantity bomFrozenOn bomRevision { number state }
+            bomLines(first: 3) { totalCount nodes { position quantity item { code } unit { code } } }
+          }
+        }
+      }
+    """,
     "items with their units": """
       query ($size: Int!) {
         items(first: $size) {
@@ -119,6 +129,26 @@ DOCUMENTS = {
         }
       }
     """,
+    "an item with the cost that is kept of it": """
+      {
+        item(code: "PS-100") {
+          code rolledCost {
+            material operation coProductCredit total currency isPartial hasMixedCurrencies isStale computedAt
+            revision { number }
+          }
+        }
+      }
+    """,
+    "runs that computed costs": """
+      query ($size: Int!) {
+        recostRuns(first: $size) {
+          nodes {
+            state day requestCount totalCount doneCount changedCount fault startedAt endedAt
+            requests(first: 5) { nodes { cause requestedAt item { code } requestedBy { name } } }
+          }
+        }
+      }
+    """,
     "statistics by project and state": """
       { orderStatistics(groupBy: [PROJECT, STATE]) { amount groups { project { code } state count } } }
     """,
@@ -151,6 +181,7 @@ COMMANDS = {
     OrderAction.APPROVE: OrderState.SUBMITTED,
     OrderAction.ASSIGN: OrderState.RELEASED,
     OrderAction.REPORT_PROGRESS: OrderState.IN_PROGRESS,
+    OrderAction.FREEZE_BOM: OrderState.DRAFT,
 }
 
 _counted: ContextVar[list[str] | None] = ContextVar("counted", default=None)
@@ -253,6 +284,7 @@ async def test_statement_counts_are_those_of_the_golden_file(company_settings: S
         newest = await order_in(
             planned,
             OrderState.IN_PROGRESS,
+            made_by={},
             customerId=organization("C-001"),
             wbsNodeId=wbs_node("P-001", "1.2.1"),
             costCodeId=cost_code("5101"),
@@ -273,6 +305,18 @@ async def test_statement_counts_are_those_of_the_golden_file(company_settings: S
     if os.environ.get("GOLDEN") == "update":
         GOLDEN.write_text(text, "utf-8")
     assert text == GOLDEN.read_text("utf-8")
+
+
+async def test_what_many_orders_take_costs_as_many_statements_as_what_one_takes(company: Api) -> None:
+    await order_in(company, OrderState.DRAFT, made_by={})
+    await settled(company, "director")
+    document = """query ($size: Int!) { orders(first: $size) { nodes { bomExplosion {
+      quantity demand(first: 2) { totalCount nodes { quantity } }
+    } } } }"""
+    counts = {
+        size: len(await statements(company.ask(document, "director", size=size))) for size in (1, 10, 100)
+    }
+    assert counts == {1: 3, 10: 3, 100: 3}
 
 
 async def test_first_page_of_100_orders_is_full(company: Api) -> None:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from domain.approval import Approver, approval_blockers
 from domain.errors import ActionBlocked, InvalidTransition
 from domain.order import (
+    REBASE_BOM,
     TRANSITIONS,
     Demand,
     OrderAction,
     OrderFacts,
     OrderState,
     blockers,
+    deed,
     possible_actions,
     take_step,
     transition,
@@ -49,6 +51,11 @@ LIFE_CYCLE = """
     ON_HOLD      cancel           CANCELLED    OrderCancelled
     COMPLETED    accept           ACCEPTED     OrderAccepted
     ACCEPTED     settle           SETTLED      OrderSettled
+    DRAFT        freeze_bom       DRAFT        OrderBomFrozen
+    APPROVED     freeze_bom       APPROVED     OrderBomRebased
+    RELEASED     freeze_bom       RELEASED     OrderBomRebased
+    IN_PROGRESS  freeze_bom       IN_PROGRESS  OrderBomRebased
+    ON_HOLD      freeze_bom       ON_HOLD      OrderBomRebased
 """
 
 AUTHOR = UUID("0198c5f2-0000-7000-8000-000000000001")
@@ -66,6 +73,7 @@ READY = OrderFacts(
     submitted_by=AUTHOR,
     edited_by=AUTHOR,
     approval_limit=Decimal("100.00"),
+    has_bom=True,
 )
 """An order that lacks nothing for any step."""
 
@@ -82,6 +90,7 @@ FACTS = st.builds(
     submitted_by=_PEOPLE,
     edited_by=_PEOPLE,
     approval_limit=_AMOUNTS,
+    has_bom=st.booleans(),
 )
 
 
@@ -123,7 +132,19 @@ def test_each_event_comes_from_one_action() -> None:
     for (_, action), step in TRANSITIONS.items():
         actions_by_event.setdefault(step.event, set()).add(action)
     assert all(len(actions) == 1 for actions in actions_by_event.values())
-    assert len(actions_by_event) == len(OrderAction)
+    assert len(actions_by_event) == len(OrderAction) + 1
+
+
+def test_bom_is_frozen_into_drafts_and_rebased_later_by_another_deed() -> None:
+    deeds = {state: deed(state, OrderAction.FREEZE_BOM) for state in OrderState}
+    assert [state for state, name in deeds.items() if name == "freeze_bom"] == [OrderState.DRAFT]
+    assert set(deeds.values()) == {"freeze_bom", REBASE_BOM}
+    assert all(
+        deed(state, action) == action.value
+        for state in OrderState
+        for action in OrderAction
+        if action is not OrderAction.FREEZE_BOM
+    )
 
 
 def test_demands_stand_at_exactly_these_steps() -> None:
@@ -141,6 +162,7 @@ def test_demands_stand_at_exactly_these_steps() -> None:
         OrderAction.HOLD: (Demand.NOTE,),
         OrderAction.COMPLETE: (Demand.FULFILMENT,),
         OrderAction.CANCEL: (Demand.NOTE,),
+        OrderAction.FREEZE_BOM: (Demand.BOM,),
     }
 
 
@@ -156,7 +178,14 @@ def test_refused_transition_names_the_state_and_its_actions_in_life_cycle_order(
     with pytest.raises(InvalidTransition) as caught:
         transition(replace(READY, state=OrderState.IN_PROGRESS), OrderAction.SETTLE)
     assert caught.value.state == "IN_PROGRESS"
-    assert caught.value.possible_actions == ("assign", "hold", "report_progress", "complete", "cancel")
+    assert caught.value.possible_actions == (
+        "assign",
+        "hold",
+        "report_progress",
+        "complete",
+        "cancel",
+        "freeze_bom",
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,6 +195,7 @@ def test_refused_transition_names_the_state_and_its_actions_in_life_cycle_order(
         (OrderState.DRAFT, OrderAction.SUBMIT, {"unpriced_line_count": 1}, "LINE_WITHOUT_PRICE"),
         (OrderState.APPROVED, OrderAction.RELEASE, {"has_performer": False}, "NOBODY_TO_PERFORM"),
         (OrderState.IN_PROGRESS, OrderAction.COMPLETE, {"unfulfilled_line_count": 1}, "NOT_FULFILLED"),
+        (OrderState.RELEASED, OrderAction.FREEZE_BOM, {"has_bom": False}, "NO_BOM"),
         (OrderState.SUBMITTED, OrderAction.APPROVE, {"submitted_by": SOMEBODY}, "OWN_DOCUMENT"),
         (OrderState.SUBMITTED, OrderAction.APPROVE, {"edited_by": SOMEBODY}, "OWN_DOCUMENT"),
         (OrderState.SUBMITTED, OrderAction.APPROVE, {"amount": Decimal("100.01")}, "OVER_APPROVAL_LIMIT"),

@@ -13,7 +13,7 @@ from db.tables import OrderRow
 from planner.json_sql import json_object
 from planner.statement import Statement, rendered
 from planner.written import Joined, Made, Rows, Written
-from policies.bindings import StoredColumn, catalog
+from policies.bindings import StoredColumn, ToMany, catalog
 from schema.build import build_schema
 
 HOSTILE = "'; {0} {} %(size)s $1 :size --"
@@ -80,6 +80,12 @@ def test_columns_of_the_catalog_are_the_tables_own() -> None:
         if isinstance(value, ColumnElement)
     ]
     tables = {binding.table for binding in catalog.types.values()}
+    tables |= {
+        field.source.through.table
+        for binding in catalog.types.values()
+        for field in binding.fields.values()
+        if isinstance(field.source, ToMany) and field.source.through
+    }
     own = {id(column) for table in tables for column in table.c}
     columns: dict[int, StoredColumn] = {}
     for value in found:

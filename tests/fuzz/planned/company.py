@@ -26,9 +26,11 @@ from db.bom_tables import (
     BomSubstituteRow,
     ItemRow,
     ItemUnitRow,
+    OrderBomPartRow,
     UnitRow,
 )
 from db.change_tables import EngineeringChangeRevisionRow, EngineeringChangeRow
+from db.recost_tables import ItemCostRow, RecostRequestRow, RecostRunRow
 from db.tables import (
     AssignmentRow,
     CostCodeRow,
@@ -45,8 +47,9 @@ from db.tables import (
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
 from domain.parties import CostType, OrganizationKind
-from tests.fuzz.planned.company_boms import items_and_boms
+from tests.fuzz.planned.company_boms import frozen_bom, items_and_boms, order_bom_parts
 from tests.fuzz.planned.company_changes import engineering_changes
+from tests.fuzz.planned.company_costs import costs
 from tests.fuzz.planned.company_events import events
 from tests.fuzz.planned.odd_values import day, moment, new_key, number, perhaps, text
 
@@ -62,9 +65,13 @@ _CURRENCIES = ("CNY", "CNY", "CNY", "USD", "€", "")
 
 @dataclass(frozen=True)
 class Company:
-    """All rows by the type of the API that they have; parents stand before their children."""
+    """All rows by the type of the API that they have; parents stand before their children.
+
+    The parts of orders' BOMs have none.
+    """
 
     rows: Mapping[str, Sequence[CompanyRow]]
+    bom_parts: Sequence[CompanyRow]
 
     def keys(self, type_name: str) -> list[UUID]:
         """Return the ids of all rows of a type."""
@@ -91,6 +98,9 @@ _TABLES: Mapping[str, type[Keyed]] = {
     "BomCoProduct": BomCoProductRow,
     "EngineeringChange": EngineeringChangeRow,
     "EngineeringChangeRevision": EngineeringChangeRevisionRow,
+    "RecostRun": RecostRunRow,
+    "RecostRequest": RecostRequestRow,
+    "ItemCost": ItemCostRow,
     "Event": EventRow,
     "Notification": NotificationRow,
 }
@@ -104,14 +114,15 @@ def random_company(chance: random.Random) -> Company:
     rows["Project"] = [_project(chance, nth, rows) for nth in range(PROJECTS)]
     rows["WbsNode"] = _wbs_nodes(chance, rows["Project"])
     rows["CostCode"] = [_cost_code(chance, nth) for nth in range(8)]
+    rows |= items_and_boms(chance)
     rows["Order"] = [_order(chance, nth, rows) for nth in range(ORDERS)]
     rows["OrderLine"] = [line for order in rows["Order"] for line in _lines(chance, order)]
     rows["Assignment"] = [each for order in rows["Order"] for each in _assignments(chance, order, rows)]
-    rows |= items_and_boms(chance)
     rows |= engineering_changes(chance, rows)
+    rows |= costs(chance, rows)
     rows["Event"] = events(chance, rows)
     rows["Notification"] = _notifications(chance, rows)
-    return Company(rows)
+    return Company(rows, [part for order in rows["Order"] for part in order_bom_parts(chance, order, rows)])
 
 
 async def store(engine: AsyncEngine, company: Company) -> None:
@@ -119,6 +130,7 @@ async def store(engine: AsyncEngine, company: Company) -> None:
     async with engine.begin() as connection:
         for type_name, rows in company.rows.items():
             await connection.execute(insert(_TABLES[type_name]), list(rows))
+        await connection.execute(insert(OrderBomPartRow), list(company.bom_parts))
 
 
 def _notifications(chance: random.Random, rows: Mapping[str, Sequence[CompanyRow]]) -> list[CompanyRow]:
@@ -240,6 +252,7 @@ def _order(chance: random.Random, nth: int, rows: Mapping[str, Sequence[CompanyR
         "updated_at": moment(chance),
         "submitted_by_id": perhaps(chance, chance.choice(rows["User"])["id"]),
         "edited_by_id": perhaps(chance, chance.choice(rows["User"])["id"]),
+        **frozen_bom(chance, rows),
     }
 
 

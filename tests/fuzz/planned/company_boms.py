@@ -149,6 +149,33 @@ def _lines(chance: random.Random, revision: _Row, rows: Mapping[str, Sequence[_R
     ]
 
 
+def frozen_bom(chance: random.Random, rows: Mapping[str, Sequence[_Row]]) -> _Row:
+    """Return the columns that say which BOM is frozen into an order: none, or any on any day."""
+    columns = ("bom_revision_id", "bom_quantity", "bom_frozen_on")
+    if chance.random() < 0.4:
+        return dict.fromkeys(columns)
+    revision = chance.choice(rows["BomRevision"])
+    return dict(zip(columns, (revision["id"], _positive(chance), day(chance)), strict=True))
+
+
+def order_bom_parts(chance: random.Random, order: _Row, rows: Mapping[str, Sequence[_Row]]) -> list[_Row]:
+    """Return by which revisions a few items are made for an order, whether it takes them or not."""
+    if order["bom_revision_id"] is None:
+        return []
+    own = next(each["item_id"] for each in rows["BomRevision"] if each["id"] == order["bom_revision_id"])
+    revisions = {each["item_id"]: each["id"] for each in rows["BomRevision"] if each["item_id"] != own}
+    return [
+        {
+            "id": new_key(chance),
+            "order_id": order["id"],
+            "item_id": item_id,
+            "revision_id": revisions[item_id],
+            "is_phantom": chance.random() < 0.2,
+        }
+        for item_id in chance.sample(sorted(revisions), chance.choice((0, 1, 3)))
+    ]
+
+
 def _factor(chance: random.Random) -> Decimal:
     return (
         number(chance, 24, 12) + Decimal("1e-12") if chance.random() < 0.5 else Decimal(chance.randint(1, 99))

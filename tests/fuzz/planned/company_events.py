@@ -31,6 +31,9 @@ _NAMES = (
     "phone",
     "username",
     "organization",
+    "material",
+    "total",
+    "isPartial",
     # In snapshots, but no fields of the API.
     "submittedBy",
     "disabledAt",
@@ -60,6 +63,7 @@ def events(chance: random.Random, rows: Mapping[str, Sequence[_Row]]) -> list[_R
         *(("Item", item, None, (0, 1, 2)) for item in rows["Item"]),
         *(("BomRevision", each, None, (0, 1, 2)) for each in rows["BomRevision"]),
         *(("EngineeringChange", each, None, (0, 1, 2)) for each in rows["EngineeringChange"]),
+        *(("ItemCost", each, None, (0, 1, 2)) for each in rows["ItemCost"]),
     ]
     log = [
         _event(chance, rows, (type_name, row["id"], version), project)

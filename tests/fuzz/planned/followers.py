@@ -33,7 +33,16 @@ _TYPES: Mapping[str, str] = {
     "orderIds": "[ID!]",
     "states": "[OrderState!]",
     "ids": "[ID!]",
+    "itemIds": "[ID!]",
 }
+_FOLLOWED = (
+    "orderChanged",
+    "orderChanged",
+    "orderChanged",
+    "engineeringChanged",
+    "itemCostChanged",
+    "viewerNotifications",
+)
 _SOME_PLACE = 7
 _NAMED: Mapping[str, str] = {
     "project": "Project",
@@ -62,9 +71,7 @@ class FollowAuthor(Author):
         root = self._schema.subscription_type
         assert root is not None
         # More can be asked of an order than of a notification, and it can be narrowed.
-        name = self._chance.choice(
-            ("orderChanged", "orderChanged", "orderChanged", "engineeringChanged", "viewerNotifications")
-        )
+        name = self._chance.choice(_FOLLOWED)
         definition = root.fields[name]
         narrowed_by = [each for each in definition.args if each in _TYPES]
         arguments = ", ".join(f"{each}: ${each}" for each in narrowed_by)
@@ -144,7 +151,7 @@ def believable(chance: random.Random, company: Company) -> Company:
         {**event, "changes": {name: named(name, change) for name, change in event["changes"].items()}}
         for event in company.rows["Event"]
     ]
-    return Company({**company.rows, "Event": happened})
+    return Company({**company.rows, "Event": happened}, company.bom_parts)
 
 
 def feed(chance: random.Random, company: Company, count: int) -> list[FeedEntry]:
@@ -180,11 +187,13 @@ def narrowings(
     changes: list[Plain] = [
         global_id("EngineeringChange", each) for each in company.keys("EngineeringChange")
     ]
+    items: list[Plain] = [global_id("Item", each) for each in company.keys("Item")]
     states: list[Plain] = [state.value for state in OrderState]
     choices: Mapping[str, Sequence[Plain]] = {
         "projectId": (None, None, *projects),
         "orderIds": (None, None, some, others),
         "ids": (None, None, chance.sample(changes, 10), chance.sample(changes, 20)),
+        "itemIds": (None, None, chance.sample(items, 20), chance.sample(items, 10)),
         "states": (None, None, chance.sample(states, 3), chance.sample(states, 5)),
     }
     while True:
