@@ -7,7 +7,7 @@ part is told to those who may read what it is made of: materials by `item.cost`,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -114,9 +114,9 @@ def _items() -> ColumnElement[Any]:
     return bindparam("items", type_=ARRAY(Uuid()))
 
 
-def demand_whole(reads: Reads) -> None:
-    """Raise `Forbidden` unless all that BOMs say of what is made of what can be read."""
-    for name in _READ_WHOLE:
+def demand_whole(reads: Reads, type_names: Iterable[str] = _READ_WHOLE) -> None:
+    """Raise `Forbidden` unless every row and field of some types is readable, but for what something costs."""
+    for name in type_names:
         binding = reads.binding(name)
         things = {field.thing for field in binding.stored_fields} - {_MATERIAL}
         if not all(reads.policy.may_anywhere(thing, "read") for thing in things):

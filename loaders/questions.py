@@ -152,7 +152,28 @@ class PlaceQuestion:
         return "place"
 
 
-Question = ListQuestion | RowQuestion | FieldQuestion | RowsQuestion | WhoQuestion | PlaceQuestion
+@dataclass(frozen=True)
+class ComparisonQuestion:
+    """In what two revisions of BOMs differ; worked out in Python, by no one statement."""
+
+    left: UUID
+    right: UUID
+
+    @property
+    def shape(self) -> Hashable:
+        """Return on what an answer's form depends."""
+        return "comparison"
+
+
+Question = (
+    ListQuestion
+    | RowQuestion
+    | FieldQuestion
+    | RowsQuestion
+    | WhoQuestion
+    | PlaceQuestion
+    | ComparisonQuestion
+)
 
 
 def given(**criteria: object) -> dict[str, object]:

@@ -37,6 +37,7 @@ from loaders.news import NewsQuestion
 from loaders.notifications import NoticeQuestion
 from loaders.paging import PageArguments, bound_values, page_arguments
 from loaders.questions import (
+    ComparisonQuestion,
     FieldQuestion,
     ListQuestion,
     Parameters,
@@ -106,7 +107,7 @@ def parameter_values(asked: Asked, prefix: str, keys: Sequence[SortKey]) -> dict
             return Parameters(prefix).named(criteria.values)
         case NewsQuestion() | NoticeQuestion():
             return Parameters(prefix).named(asked.values)
-        case WhoQuestion() | PlaceQuestion():
+        case WhoQuestion() | PlaceQuestion() | ComparisonQuestion():
             return {}
 
 

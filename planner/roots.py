@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from loaders.places import newest_cursor
 from loaders.questions import (
+    ComparisonQuestion,
     FieldQuestion,
     ListQuestion,
     Parameters,
@@ -147,6 +148,8 @@ def _root(builder: Builder, kind: GraphQLObjectType, nodes: list[FieldNode]) -> 
             return _row(builder, type_name, nodes, column == parameters("value", Text()), each)
         case RowsQuestion():
             return _rows(builder, nodes, asked, parameters, each)
+        case ComparisonQuestion():
+            raise Unplannable("a field is worked out in Python")
         case PlaceQuestion():
             builder.reads_rows = True
             return Part(newest_cursor())

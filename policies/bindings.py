@@ -190,6 +190,9 @@ class Catalog:
     guards: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """(type, field) of types that are bound to no table, such as totals, to the thing that guards the field."""
 
+    sources: dict[tuple[str, str], Source] = field(default_factory=dict[tuple[str, str], Source])
+    """(type, field) of types that are bound to no table to where the field's value comes from, where that has a price."""
+
     def add(self, binding: TypeBinding) -> None:
         """Take in one type; a name is taken once."""
         assert binding.name not in self.types, f"{binding.name} is bound twice"
@@ -204,6 +207,8 @@ class Catalog:
 
     def source_of(self, type_name: str, api_name: str) -> Source | None:
         """Return where a field of the API gets its value, null for fields of mere structure."""
+        if type_name not in self.types:
+            return self.sources.get((type_name, api_name))
         found = self._field(type_name, api_name)
         return found and found.source
 

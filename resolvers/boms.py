@@ -95,10 +95,11 @@ def worked_list(show: Any) -> Any:
 
 
 def row_named(type_name: str, key: str) -> Any:
-    """Return the resolver of the row whose id stands in the root under `key`, null where it may not be read."""
+    """Return the resolver of the row whose id stands in the root under `key`, null where there is none or it may not be read."""
 
-    def resolve(root: Any, info: Info) -> Awaitable[Record | None]:
-        return row_by_key(info.context.reads, type_name, root[key])
+    def resolve(root: Any, info: Info) -> Awaitable[Record | None] | None:
+        found = root[key]
+        return None if found is None else row_by_key(info.context.reads, type_name, found)
 
     return untyped(resolve)
 

@@ -13,12 +13,13 @@ from policies.viewer import Viewer
 
 def _changes(facts: Mapping[str, Any], _viewer: Viewer) -> list[dict[str, str | None]]:
     return [
-        {"field": field, "before": _text(before), "after": _text(after)}
+        {"field": field, "before": text_of(before), "after": text_of(after)}
         for field, (before, after) in sorted(facts["changes"].items())
     ]
 
 
-def _text(value: Scalar | None) -> str | None:
+def text_of(value: Scalar | None) -> str | None:
+    """Return a value of an event as the API writes it."""
     match value:
         case None:
             return None

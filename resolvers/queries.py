@@ -5,8 +5,10 @@ from __future__ import annotations
 from asyncio import gather
 from typing import Any
 
+from loaders.bom_comparison import comparison_of
 from loaders.places import feed_cursor
 from loaders.questions import (
+    ComparisonQuestion,
     FieldQuestion,
     ListQuestion,
     PlaceQuestion,
@@ -18,6 +20,7 @@ from loaders.questions import (
 from loaders.records import Record
 from loaders.rows import listed, row_by_field, row_by_key
 from loaders.totals import GROUP_TYPES, OrderGrouping, OrderTotal, TotalsQuestion, order_totals
+from resolvers.bom_comparison import shown_comparison
 from resolvers.context import Context
 
 
@@ -35,6 +38,8 @@ async def answer(context: Context, question: Question | TotalsQuestion) -> Any:
             return await gather(*(_node(context, *each) for each in keys))
         case TotalsQuestion():
             return await _order_statistics(context, question)
+        case ComparisonQuestion():
+            return await _comparison(context, question)
         case PlaceQuestion():
             return await feed_cursor(context.reads)
         case WhoQuestion():
@@ -45,6 +50,12 @@ async def _node(context: Context, type_name: str, key: Any) -> Record | None:
     return (
         await row_by_key(context.reads, type_name, key) if type_name in context.reads.catalog.types else None
     )
+
+
+async def _comparison(context: Context, question: ComparisonQuestion) -> dict[str, Any] | None:
+    left, right = question.left, question.right
+    found = await comparison_of(context.reads, left, right)
+    return found and {"left_id": left, "right_id": right, **shown_comparison(found)}
 
 
 async def _viewer(context: Context) -> dict[str, Any]:

@@ -22,10 +22,12 @@ from db.bom_tables import (
 from db.change_tables import HOLDING_CHANGE
 from db.recost_tables import ItemCostRow
 from resolvers.boms import cost_rollup, explosion
+from resolvers.where_used import where_used
 from schema.binding import bound_type, column, hidden_fields, key, short_list, to_many, to_one, worked
 from schema.enums import BomRevisionState, ItemKind, ScrapRule
 from schema.explosions import BomExplosion, CostRollup
 from schema.node import Connection, Node
+from schema.where_used import ItemUse
 
 if TYPE_CHECKING:
     from schema.costs import ItemCost
@@ -97,6 +99,10 @@ class Item(Node):
         BomRevisionRow.item_id,
         BomRevisionRow.number,
         "The revisions of its BOM, oldest first.",
+    )
+    where_used: Connection[ItemUse] | None = worked(
+        where_used,
+        "Where it is used 反查, by level and code: at most 100,000 uses, and at most 50 levels up.",
     )
     hidden_fields: list[str] = hidden_fields()
 

@@ -9,7 +9,9 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from domain.bom import ItemKind, RevisionState, ScrapRule
+from domain.bom_comparison import Difference
 from domain.bom_impact import DemandChange
+from domain.bom_replacement import ReplacementOutcome
 from domain.engineering_change import ChangeState
 from domain.notifications import NotificationKind
 from domain.order import OrderKind, OrderPriority, OrderState
@@ -21,6 +23,8 @@ from policies.roles import Role
 from sheets.bom_lines import FileFormat
 
 __all__ = [
+    "BomDifference",
+    "BomReplacementOutcome",
     "BomRevisionState",
     "CostType",
     "DemandChange",
@@ -41,6 +45,8 @@ __all__ = [
     "SortDirection",
 ]
 
+BomDifference = Difference
+BomReplacementOutcome = ReplacementOutcome
 BomRevisionState = RevisionState
 EngineeringChangeState = ChangeState
 RecostCause = Cause
@@ -172,6 +178,26 @@ _described(
         "OBSOLETE": "Not to be used any more 作废.",
     },
     name="BomRevisionState",
+)
+_described(
+    Difference,
+    "What became of a part of a BOM on the way from the left revision to the right one.",
+    {
+        "ADDED": "It is only on the right 新增.",
+        "REMOVED": "It is only on the left 删除.",
+        "CHANGED": "It is on both sides and differs 变更.",
+    },
+    name="BomDifference",
+)
+_described(
+    ReplacementOutcome,
+    "What a replacement of an item did with one BOM.",
+    {
+        "REPLACED": "It was replaced in a draft 已替换.",
+        "UNCHANGED": "There was nothing to replace 无变化.",
+        "REFUSED": "It could not be replaced, and nothing was changed 被拒绝.",
+    },
+    name="BomReplacementOutcome",
 )
 _described(
     ChangeState,

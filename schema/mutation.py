@@ -18,6 +18,7 @@ from resolvers.context import Info
 from resolvers.mutations import perform
 from resolvers.relations import given
 from schema.bom_mutations import BomMutation
+from schema.bom_replacing import BomReplacingMutation
 from schema.engineering_change_mutations import EngineeringChangeMutation
 from schema.errors import user_error
 from schema.inputs import (
@@ -74,7 +75,7 @@ class NotificationMarkReadInput:
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(OrderBomMutation, BomMutation, EngineeringChangeMutation):
+class Mutation(OrderBomMutation, BomMutation, BomReplacingMutation, EngineeringChangeMutation):
     """The root of mutations."""
 
     @strawberry.mutation(description="Sign in with username and password.")

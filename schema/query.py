@@ -7,6 +7,7 @@ import strawberry
 from schema import questions
 from schema.binding import asked
 from schema.boms import BomRevision, Item, Unit
+from schema.comparisons import BomComparison
 from schema.costs import RecostRun
 from schema.engineering_changes import EngineeringChange
 from schema.events import Event
@@ -48,6 +49,10 @@ class Query:
         questions.recost_runs, "Runs that computed costs again 成本重算, newest first, with their progress."
     )
     bom_revision: BomRevision | None = asked(questions.bom_revision, "One revision of a BOM 物料清单.")
+    bom_comparison: BomComparison | None = asked(
+        questions.bom_comparison,
+        "In what two revisions differ 版本对比, of one BOM or of two; null where one doesn't exist or may not be read.",
+    )
     engineering_changes: Connection[EngineeringChange] = asked(
         questions.engineering_changes, "Engineering changes 工程变更, newest first."
     )

@@ -16,6 +16,7 @@ from loaders.engineering_changes import ChangeCriteria
 from loaders.notifications import NotificationCriteria
 from loaders.orders import OrderList
 from loaders.questions import (
+    ComparisonQuestion,
     FieldQuestion,
     ListQuestion,
     PlaceQuestion,
@@ -148,6 +149,11 @@ def recost_runs(
 def bom_revision(id: GlobalId) -> RowQuestion:
     """Ask for one revision of a BOM."""
     return RowQuestion("BomRevision", parse_key(id, "BomRevision"))
+
+
+def bom_comparison(left: GlobalId, right: GlobalId) -> ComparisonQuestion:
+    """Ask in what two revisions differ."""
+    return ComparisonQuestion(parse_key(left, "BomRevision"), parse_key(right, "BomRevision"))
 
 
 def engineering_changes(

@@ -33,19 +33,19 @@ _ITEM = cast("Table", ItemRow.__table__)
 
 async def refuse_cycles(bench: Workbench, item_id: UUID, path: tuple[str, ...] = ("item",)) -> None:
     """Raise `InvalidInput` CYCLE, naming the way, where an item is below itself by the lines of any revision in use."""
-    way = way_back(item_id, await _edges_below(bench, item_id))
+    way = way_back(item_id, await edges_below(bench, item_id))
     if way:
-        raise InvalidInput("CYCLE", await _told(bench, way), path)
+        raise InvalidInput("CYCLE", await told_way(bench, way), path)
 
 
 async def ways_back(bench: Workbench, item_id: UUID) -> Mapping[UUID, str]:
     """Return which items directly below an item lead back to it, each with a sentence that names the way."""
-    edges = await _edges_below(bench, item_id)
+    edges = await edges_below(bench, item_id)
     found: dict[UUID, str] = {}
     for below in edges.get(item_id, ()):
         way = way_back(item_id, {**edges, item_id: [below]})
         if way:
-            found[below] = await _told(bench, way)
+            found[below] = await told_way(bench, way)
     return found
 
 
@@ -67,7 +67,7 @@ def way_back(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> list[UUID]:
     return []
 
 
-async def _edges_below(bench: Workbench, item_id: UUID) -> dict[UUID, list[UUID]]:
+async def edges_below(bench: Workbench, item_id: UUID) -> dict[UUID, list[UUID]]:
     """Return what is directly below an item and below each item below it, under the lock of all who check."""
     await bench.session.execute(_LOCK)
     edges: dict[UUID, list[UUID]] = {}
@@ -76,7 +76,8 @@ async def _edges_below(bench: Workbench, item_id: UUID) -> dict[UUID, list[UUID]
     return edges
 
 
-async def _told(bench: Workbench, way: Sequence[UUID]) -> str:
+async def told_way(bench: Workbench, way: Sequence[UUID]) -> str:
+    """Return a sentence that names the items on a way from one down to itself, those in the middle of a long one left out."""
     codes = {row.id: row.code for row in await bench.session.execute(_CODES, {"items": way})}
     named = [codes[each] for each in way]
     if len(named) > _NAMED:

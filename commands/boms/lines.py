@@ -95,7 +95,7 @@ async def update_line(bench: Workbench, command: UpdateLine) -> UUID:
     revision = await _draft(bench, command)
     line = _line(revision, command.line_id)
     await _fill(bench, revision, line, command.draft, ())
-    _demand_distinct(revision, line, ())
+    demand_distinct(revision, line, ())
     await leave(bench, revision, "BomLineUpdated", values.note(command.note))
     await refuse_cycles(bench, revision.row.item_id)
     return revision.row.id
@@ -141,7 +141,7 @@ async def put_lines(
             is_consumable=False,
         )
         await _fill(bench, revision, line, draft, place, words)
-        _demand_distinct(revision, line, place)
+        demand_distinct(revision, line, place)
         revision.lines.append(line)
 
 
@@ -228,8 +228,8 @@ async def _substitute(
         )
 
 
-def _demand_distinct(revision: Revision, line: BomLineRow, path: tuple[str, ...]) -> None:
-    """Raise where another line of the position holds on one of this line's days, or its item is its own substitute."""
+def demand_distinct(revision: Revision, line: BomLineRow, path: tuple[str, ...]) -> None:
+    """Raise `InvalidInput` where another line of the position holds on one of this line's days, or its item is its own substitute."""
     if any(each.line_id == line.id and each.item_id == line.item_id for each in revision.substitutes):
         raise InvalidInput("DUPLICATE", "Its item is one of its substitutes.", (*path, "item"))
     window = Window(line.valid_from, line.valid_to)

@@ -8,6 +8,7 @@ engineering change holds in review: what was looked at is what comes into force.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -105,6 +106,18 @@ class Revision:
         ]
         self.operations = [_OPERATIONS.copy(each, id=new_id(), **own) for each in source.operations]
         self.co_products = [_CO_PRODUCTS.copy(each, id=new_id(), **own) for each in source.co_products]
+
+    def split(self, line: BomLineRow, day: date) -> BomLineRow:
+        """End a line on a day; return its copy that begins on it, with substitutes of its own."""
+        later = _LINES.copy(line, id=new_id(), valid_from=day)
+        line.valid_to = day
+        self.lines.append(later)
+        self.substitutes += [
+            _SUBSTITUTES.copy(each, id=new_id(), line_id=later.id)
+            for each in self.substitutes
+            if each.line_id == line.id
+        ]
+        return later
 
     async def write(self, bench: Workbench) -> None:
         """Write what differs from what is stored; with a line go its substitutes."""

@@ -207,11 +207,12 @@ async def test_no_document_shows_a_canary_to_whom_it_is_hidden(
 
 
 def check_path(api: Api, settings: Settings) -> None:
-    """Fail unless nearly all went the way that is meant."""
+    """Fail unless nearly all went the way that is meant; what is worked out in Python has one way only."""
     paths = executor_of(api).paths
     queries = len(PERSONAS) * (QUERIES_PER_PERSON + 1)
     if settings.planner:
-        assert paths["planned"] >= 0.9 * queries, paths
+        worked = min(paths["interpreted: a field is worked out in Python"], 0.4 * queries)
+        assert paths["planned"] >= 0.9 * (queries - worked), paths
     else:
         assert set(paths) == {"interpreted: the planner is off"}
 
@@ -234,9 +235,8 @@ async def test_canary_is_found_where_masks_are_off(
 
     monkeypatch.setattr(Policy, "is_always_visible", always)
     author = Author(schema, mine.knowledge(), random.Random("canary engineer"))
-    answers = [await mine.api.ask(author.query(), "engineer") for _ in range(4 * QUERIES_PER_PERSON)]
-    leaked = mine.leaked("".join(as_text(answer.content) for answer in answers), "engineer")
-    things = {mine.canaries.planted[digits].thing for digits in leaked}
+    answers = [as_text((await mine.api.ask(author.query(), "engineer")).content) for _ in range(160)]
+    things = {mine.canaries.planted[each].thing for each in mine.leaked("".join(answers), "engineer")}
     assert {"order.amount", "order_line.unit_price", "organization.bank_account"} <= things
 
 

@@ -181,7 +181,7 @@ def test_every_connection_takes_the_same_four_arguments(schema: GraphQLSchema) -
         for name, field in kind.fields.items()
         if str(field.type).rstrip("!").endswith("Connection")
     ]
-    assert len(found) == 26
+    assert len(found) == 28
     assert all(arguments == ["first", "after", "last", "before"] for _, _, arguments in found), found
 
 
