@@ -20,6 +20,9 @@ from db.bom_tables import (
 from db.snapshots import Fields, Value, snapshot, under
 from domain.events import Scalar, Snapshot
 
+_NOT_COUNTED = ".hourlyRate"
+"""The end of what is in no checksum."""
+
 _CONTENT = {"item", "baseQuantity"}
 """What of a revision itself is its content, beside all that belongs to it."""
 
@@ -125,12 +128,15 @@ def checksum(fields: Fields) -> str:
     """Return SHA-256 over what counts in a revision, in hex: the same for the same content, whatever its ids are.
 
     `fields` are those of `revision_fields`. Significant are its item and base quantity, and all fields of its lines,
-    substitutes, operations and co-products.
+    substitutes, operations and co-products but rates: whoever reads the checksum may not read those, and could try out
+    which one leads to it.
     """
     parts: defaultdict[str, dict[str, Scalar]] = defaultdict(dict)
     for name, value in snapshot(fields).items():
         part, _, rest = name.partition(".")
         owner, _, leaf = rest.partition(".")
+        if name.endswith(_NOT_COUNTED):
+            continue
         if leaf:
             parts[f"{part}.{owner}"][f"{part}.{leaf}"] = value
         elif name in _CONTENT:

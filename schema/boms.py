@@ -242,7 +242,7 @@ class BomRevision(Node):
     )
     note: str | None = column(BomRevisionRow.note, "Why there is this revision.")
     checksum: str = column(
-        BomRevisionRow.checksum, "SHA-256 of all that counts in it: equal for equal content."
+        BomRevisionRow.checksum, "SHA-256 of all that counts in it, but of no rate: equal for equal content."
     )
     released_at: datetime | None = column(BomRevisionRow.released_at, "When it was released.")
     version: int = column(

@@ -29,7 +29,7 @@ from tests.fuzz.plain_scopes import TABLES, Judge, PlainRow, World, read_world
 
 VIEWERS = 300
 ROWS_PER_QUESTION = 20
-TYPES_PER_VIEWER = 4
+TYPES_PER_VIEWER = 8
 SEED = 20_260
 
 

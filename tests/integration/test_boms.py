@@ -357,3 +357,15 @@ async def test_conversion_of_many_places_stays_exact(company: Api, prefix: str) 
     assert Fraction(numerator) / Fraction(denominator) == Fraction("666.666666666667") * Fraction(
         "0.123456789013"
     )
+
+
+async def test_checksum_tells_nothing_of_rates(company: Api, prefix: str) -> None:
+    top, leaf = await items(company, prefix, "TOP", "LEAF")
+    cheap = {"operations": [{"name": "Weld", "minutes": "30", "hourlyRate": "80"}]}
+    draft = await bom(company, top, line(leaf), who="pm", **cheap)
+    dear = {"operations": [{"name": "Weld", "minutes": "30", "hourlyRate": "90"}]}
+    raised = await made(company, "pm", "bomRevisionUpdate", id=draft["id"], expectedVersion=1, **dear)
+    assert (raised["version"], raised["checksum"]) == (2, draft["checksum"])
+    longer = {"operations": [{"name": "Weld", "minutes": "31"}]}
+    other = await made(company, "pm", "bomRevisionUpdate", id=draft["id"], expectedVersion=2, **longer)
+    assert other["checksum"] != draft["checksum"]
