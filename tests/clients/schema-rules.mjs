@@ -14,7 +14,23 @@ const named = (rules) =>
 const VALUES = [
   "ActionBlocker",
   "AvailableAction",
+  "BomCoProductComparison",
+  "BomComparison",
+  "BomExplosion",
+  "BomLineComparison",
+  "BomOperationComparison",
+  "BomReplacementResult",
+  "BomSubstituteComparison",
+  "CostLevel",
+  "CostRollup",
+  "DemandImpact",
+  "EngineeringChangeNews",
+  "ExplosionLine",
   "FieldChange",
+  "ImportRowError",
+  "ItemCostChange",
+  "ItemDemand",
+  "ItemUse",
   "NotificationChange",
   "OrderChange",
   "OrderStatistics",
@@ -33,8 +49,9 @@ function ours(schema) {
     "no-root-type": "off",
     // It takes `User.username` for a repetition, which is one word and the usual one.
     "no-typename-prefix": "off",
-    // Besides `edges`, each connection has `nodes`, for clients that need no cursors.
-    "relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
+    // Besides `edges`, each connection has `nodes`, for clients that need no cursors; what is worked out stands in no table,
+    // and is no `Node`.
+    "relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
     // A command's answer holds the object that it changed; what else a client shows it asks for by itself.
     "require-field-of-type-query-in-mutation-result": "off",
     // Lists and payloads are there even when they are empty, so clients need no check for null.

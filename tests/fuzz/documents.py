@@ -187,7 +187,8 @@ class Author:
 
     def _identity(self, field_name: str, names: Sequence[str]) -> dict[str, str]:
         own = field_name[0].upper() + field_name[1:]
-        types = [own] if own in self._knowledge.ids else list(self._knowledge.ids)
+        known = [name for name, ids in self._knowledge.ids.items() if ids]
+        types = [own] if own in known else known
         some = [self._chance.choice(self._knowledge.ids[self._chance.choice(types)]) for _ in range(5)]
         if "ids" in names:
             return {"ids": json.dumps(some)}

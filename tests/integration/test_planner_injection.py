@@ -27,6 +27,7 @@ from graphql import (
 from policies.bindings import catalog
 from schema.build import build_schema, graphql_schema
 from server.settings import Settings
+from tests.fuzz.planned.author import is_worked
 from tests.integration.order_world import draft
 from tests.integration.plan_world import Both, both_paths, paths_of, plans_of, sent_statements, written
 
@@ -139,7 +140,9 @@ def _places(schema: GraphQLSchema) -> Iterator[Place]:
     query = schema.query_type
     assert query is not None
     for name, definition in query.fields.items():
-        yield from _places_of(name, definition, "{ @ }")
+        # What is worked out in Python is no statement's.
+        if not is_worked(query, name):
+            yield from _places_of(name, definition, "{ @ }")
     for root in ("orders", "projects"):
         nodes = _named(_named(query.fields[root]).fields["nodes"])
         inner: dict[str, GraphQLField] = nodes.fields
@@ -158,11 +161,12 @@ async def both(company_settings: Settings) -> AsyncGenerator[Both]:
 
 async def test_every_argument_that_takes_a_text_is_tried() -> None:
     named = {name.replace(".", " ").split()[0] for name in PLACES}
-    assert len(PLACES) == 61
+    assert len(PLACES) == 69
     assert named == {
         *("node", "nodes", "project", "projects", "organizations", "users", "costCodes", "events"),
         *("orders", "order", "orderStatistics", "lines", "wbsNodes", "notifications"),
-        *("units", "items", "item", "bomRevision"),
+        *("units", "items", "item", "bomRevision", "bomLines", "recostRuns"),
+        *("engineeringChange", "engineeringChanges"),
     }
 
 
