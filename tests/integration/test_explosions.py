@@ -256,3 +256,32 @@ async def test_cost_in_two_currencies_is_refused(company: Api, prefix: str) -> N
     draft = await bom(company, prefix + "TOP", line(prefix + "LEAF"))
     answer = await company.ask(_COSTS, "pm", id=draft["id"])
     assert answer.codes == ["MIXED_CURRENCIES"]
+
+
+async def test_explosion_that_is_too_large_is_refused_before_it_is_made(company: Api, prefix: str) -> None:
+    await item(company, f"{prefix}0")
+    last: Json = {}
+    # Each takes the one before it twice, by two lines: the tree of the last one has 2¹⁹ - 2 of them.
+    for nth in range(1, 19):
+        await item(company, f"{prefix}{nth}", kind="ASSEMBLY")
+        twice = (line(f"{prefix}{nth - 1}"), line(f"{prefix}{nth - 1}"))
+        last = await bom(company, f"{prefix}{nth}", *twice)
+        if nth < 18:
+            await released(company, last)
+    answer = await exploded(company, last["id"], "1")
+    assert answer.codes == ["TOO_LARGE"]
+    cut = (await exploded(company, last["id"], "1", maxLevels=10)).data["bomRevision"]["explosion"]
+    assert cut["lines"]["totalCount"] == 2**11 - 2
+
+
+async def test_explosion_of_more_than_fifty_levels_is_refused(company: Api, prefix: str) -> None:
+    await item(company, f"{prefix}0")
+    chain: list[Json] = []
+    for nth in range(1, 52):
+        await item(company, f"{prefix}{nth}", kind="ASSEMBLY")
+        chain.append(await bom(company, f"{prefix}{nth}", line(f"{prefix}{nth - 1}")))
+        await released(company, chain[-1])
+    explosion = (await exploded(company, chain[-2]["id"], "1")).data["bomRevision"]["explosion"]
+    assert explosion["lines"]["totalCount"] == 50
+    answer = await exploded(company, chain[-1]["id"], "1")
+    assert answer.codes == ["TOO_DEEP"]
