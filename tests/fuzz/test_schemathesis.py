@@ -120,6 +120,8 @@ def _known_ids(personas: Personas) -> dict[str, list[str]]:
         "addRevisionIds": revision_ids,
         "removeRevisionIds": revision_ids,
         "sourceId": revision_ids,
+        "left": revision_ids,
+        "right": revision_ids,
         "ids": [
             *keys["orders"][:5],
             *(each for name in keys for each in keys[name][-2:]),
