@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from db.bom_structures import holds_on, in_force, selected_work
 from db.bom_tables import BomLineRow, BomRevisionRow, ItemRow
 from db.events import latest_hash
-from db.recost_tables import ItemCostRow, RecostRequestRow, RecostStepRow, RecostWatchRow
+from db.recost_tables import ItemCostRow, RecostRequestRow, RecostRunRow, RecostStepRow, RecostWatchRow
 from domain.recost import Cause, RunState
 
 # Any: a SELECT is typed by its columns, which its labels say better.
@@ -44,6 +44,7 @@ _ITEM = cast("Table", ItemRow.__table__)
 _LINE = cast("Table", BomLineRow.__table__)
 _REVISION = cast("Table", BomRevisionRow.__table__)
 _COST = cast("Table", ItemCostRow.__table__)
+_RUN = cast("Table", RecostRunRow.__table__)
 _REQUEST = cast("Table", RecostRequestRow.__table__)
 _STEP = cast("Table", RecostStepRow.__table__)
 _WATCH = cast("Table", RecostWatchRow.__table__)
@@ -243,6 +244,14 @@ NEVER_COMPUTED = (
     .where(in_force(_REVISION, _DAY), ~exists().where(_COST.c.item_id == _REVISION.c.item_id))
 )
 """The made items whose costs nobody has computed."""
+
+GIVEN_UP = (
+    select(_STEP.c.item_id)
+    .join_from(_STEP, _RUN, _RUN.c.id == _STEP.c.run_id)
+    .where(_STEP.c.done_at.is_(None), _RUN.c.state == RunState.FAILED)
+    .limit(1)
+)
+"""One of the items that a run has left which was given up: whichever run comes next takes them all over."""
 
 WATCHED = select(_WATCH.c.day).with_for_update()
 ACTIVE = (RunState.COLLECTING, RunState.RUNNING)

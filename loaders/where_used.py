@@ -16,7 +16,7 @@ from sqlalchemy import RowMapping
 from db.bom_uses import ALL_USES, DIRECT_USES, parameters, uses
 from domain.bom import RevisionState
 from domain.errors import InvalidInput
-from domain.where_used import UsedAt, Uses
+from domain.where_used import MOST_USES, UsedAt, Uses
 from loaders.batching import Batcher
 from loaders.explosions import as_asked, demand_whole
 from loaders.reads import Reads
@@ -56,9 +56,17 @@ def _told(
     """Return the uses of each item, or why they can't be told."""
     known = Uses(uses(rows))
     found: list[Sequence[UsedAt] | InvalidInput] = []
+    count = 0
     for key in keys:
+        if count > MOST_USES:
+            # What many have in common above them is read once, but told of each.
+            found.append(InvalidInput("TOO_LARGE", f"They have more than {MOST_USES} uses together.", ()))
+            continue
         try:
-            found.append(known.of(key, direct=question.is_direct))
+            each = known.of(key, direct=question.is_direct)
         except InvalidInput as error:
             found.append(error)
+        else:
+            found.append(each)
+            count += len(each)
     return found

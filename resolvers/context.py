@@ -22,7 +22,7 @@ from domain.errors import Unauthenticated
 from loaders.reads import Reads
 from planner.plan import Sought
 from planner.plans import Payloads
-from policies.compiler import Policies
+from policies.compiler import Policies, Policy
 from policies.grants import Grants
 from policies.tokens import Claims
 from policies.viewer import Viewer
@@ -107,6 +107,11 @@ class Context:
         return self.viewer
 
     @property
+    def policy(self) -> Policy:
+        """Return what the rules say to the viewer; raise `Unauthenticated`."""
+        return self.runtime.policies.of(self.signed_in.shape)
+
+    @property
     def is_stranger(self) -> bool:
         """Return whether the schema is none of this viewer's business."""
         return self.viewer is None or not self.runtime.policies.may_introspect(self.viewer.shape)
@@ -140,8 +145,7 @@ class Context:
         await self.settle()
         origin = self.origin()
         today = origin.now.astimezone(self.runtime.time_zone).date()
-        policy = self.runtime.policies.of(viewer.shape)
-        clerk = Clerk[CommandT](self.runtime.database.write, viewer, policy, origin, today)
+        clerk = Clerk[CommandT](self.runtime.database.write, viewer, self.policy, origin, today)
         self._run = await clerk.run(command, handler)
         if not self._run.outcome.refusals:
             await self._drop_reads()
@@ -189,8 +193,7 @@ class Context:
 
     def _reading(self, session: ReadSession) -> Reads:
         viewer = self.signed_in
-        policy = self.runtime.policies.of(viewer.shape)
-        return Reads(viewer, policy, session, largest_page=self.runtime.largest_page)
+        return Reads(viewer, self.policy, session, largest_page=self.runtime.largest_page)
 
     async def _drop_reads(self) -> None:
         if self._reads is not None:

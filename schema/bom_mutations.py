@@ -12,7 +12,7 @@ from commands.boms.importing import import_bom
 from commands.boms.items import create_item, update_item
 from commands.boms.lines import add_line, remove_line, update_line
 from commands.boms.releasing import release_revision
-from domain.errors import Refusal
+from domain.errors import Forbidden, Refusal
 from loaders.records import Record
 from resolvers.context import Info
 from resolvers.mutations import perform
@@ -125,7 +125,9 @@ class BomMutation:
     )
     async def bom_import(self, info: Info, input: Annotated[BomImportInput, _INPUT]) -> BomRevisionPayload:
         """Import a BOM."""
-        _ = info.context.signed_in
+        # Asked before the file is read, which takes more than to be refused; the command asks again.
+        if not info.context.policy.may_anywhere("bom", "create"):
+            raise Forbidden
         # Reading a file may take its time, in which the others have theirs.
         command = await asyncio.to_thread(input.command)
         return _revision(*await perform(info, "BomRevision", command, import_bom))

@@ -42,10 +42,25 @@ async def ways_back(bench: Workbench, item_id: UUID) -> Mapping[UUID, str]:
     """Return which items directly below an item lead back to it, each with a sentence that names the way."""
     edges = await edges_below(bench, item_id)
     found: dict[UUID, str] = {}
+    guilty = _leading_to(item_id, edges)
     for below in edges.get(item_id, ()):
-        way = way_back(item_id, {**edges, item_id: [below]})
-        if way:
-            found[below] = await told_way(bench, way)
+        if below in guilty:
+            found[below] = await told_way(bench, way_back(item_id, {**edges, item_id: [below]}))
+    return found
+
+
+def _leading_to(item_id: UUID, edges: Mapping[UUID, Sequence[UUID]]) -> set[UUID]:
+    """Return an item and all those from which something leads down to it: asked once for thousands of lines."""
+    above: dict[UUID, list[UUID]] = {}
+    for each, parts in edges.items():
+        for part in parts:
+            above.setdefault(part, []).append(each)
+    found, waiting = {item_id}, [item_id]
+    while waiting:
+        for each in above.get(waiting.pop(), ()):
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
     return found
 
 

@@ -69,26 +69,23 @@ async def release(bench: Workbench, revision: Revision, note: str | None) -> UUI
 
 
 async def _supersede(bench: Workbench, revision: Revision) -> UUID | None:
-    """End what is in force on the first day of a revision, and return its id; raise where more than that overlaps."""
+    """End what is in force on the first day of a revision, and return its id; raise where more than that overlaps.
+
+    What was superseded holds until it is, which may be a day to come.
+    """
     superseded: UUID | None = None
-    in_force = (
-        select(_REVISION.c.id)
-        .where(_REVISION.c.bom_id == revision.row.bom_id, _REVISION.c.state == RevisionState.RELEASED)
-        .order_by(_REVISION.c.number)
-    )
-    ids = [row.id for row in await bench.session.execute(in_force)]
-    if ids and revision.row.valid_from is None:
+    rows = (await bench.session.execute(_HELD, {"bom": revision.row.bom_id})).all()
+    if revision.row.valid_from is None and any(row.state is RevisionState.RELEASED for row in rows):
         revision.row.valid_from = bench.today
     window = Window(revision.row.valid_from, revision.row.valid_to)
     values.window(window.since, window.until, ("validTo",))
-    for each in ids:
-        older = await locked_revision(bench, each)
-        held = Window(older.row.valid_from, older.row.valid_to)
-        if not window.overlaps(held):
+    for row in rows:
+        if not window.overlaps(Window(row.valid_from, row.valid_to)):
             continue
+        older = await locked_revision(bench, row.id)
+        held = Window(older.row.valid_from, older.row.valid_to)
         since = window.since
-        assert since is not None, "a revision that follows another one has a first day"
-        begins_before = held.since is None or held.since <= since
+        begins_before = since is not None and (held.since is None or held.since <= since)
         goes_on = window.until is not None and (held.until is None or window.until < held.until)
         if not begins_before or goes_on:
             message = (
@@ -102,6 +99,20 @@ async def _supersede(bench: Workbench, revision: Revision) -> UUID | None:
     return superseded
 
 
+# Of those that hold on some day: one that was replaced on its first day never does.
+_HELD = (
+    select(_REVISION.c.id, _REVISION.c.state, _REVISION.c.valid_from, _REVISION.c.valid_to)
+    .where(
+        _REVISION.c.bom_id == bindparam("bom"),
+        or_(_REVISION.c.state == RevisionState.RELEASED, _REVISION.c.state == RevisionState.SUPERSEDED),
+        or_(
+            _REVISION.c.valid_from.is_(None),
+            _REVISION.c.valid_to.is_(None),
+            _REVISION.c.valid_from < _REVISION.c.valid_to,
+        ),
+    )
+    .order_by(_REVISION.c.number)
+)
 _RELEASED = exists().where(_REVISION.c.item_id == _ITEM.c.id, _REVISION.c.state == RevisionState.RELEASED)
 _MISSING = (
     select(_ITEM.c.code)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from uuid import UUID
 
 import orjson
@@ -72,6 +73,11 @@ class _Replacement:
     edges: Mapping[UUID, Sequence[UUID]]
     conversions: dict[UUID, Fraction | None] = field(default_factory=dict[UUID, Fraction | None])
     """How many base units of the new item one of a unit is, null where it can't be converted, as far as was asked."""
+
+    @cached_property
+    def below(self) -> frozenset[UUID]:
+        """Return the new item and all that is below it."""
+        return frozenset({self.new_id}.union(*self.edges.values()))
 
     @property
     def day(self) -> date:
@@ -160,8 +166,8 @@ def _goes_over(replacement: _Replacement, line: BomLineRow) -> bool:
 
 async def _refuse_cycle(replacement: _Replacement, made_id: UUID) -> None:
     """Raise where what takes the new item is below it: what is below doesn't change by replacing, so it was read once."""
-    way = way_back(made_id, {**replacement.edges, made_id: [replacement.new_id]})
-    if way:
+    if made_id in replacement.below:
+        way = way_back(made_id, {**replacement.edges, made_id: [replacement.new_id]})
         raise InvalidInput("CYCLE", await told_way(replacement.bench, way), ("replacement",))
 
 

@@ -102,7 +102,8 @@ def _nearest(window: Window, today: date) -> date:
     if window.since is not None and today < window.since:
         return window.since
     if window.until is not None and today >= window.until:
-        return window.until - timedelta(days=1)
+        # Where it has neither, it holds on no day at all.
+        return window.until - timedelta(days=1) if window.until > date.min else window.until
     return today
 
 

@@ -17,7 +17,7 @@ from commands.recosting.runs import Recosting
 from commands.transactions import transaction
 from db.events import Origin
 from db.job_queue import enqueue
-from db.recost_structures import ACTIVE, DUE, NEVER_COMPUTED, WATCHED
+from db.recost_structures import ACTIVE, DUE, GIVEN_UP, NEVER_COMPUTED, WATCHED
 from db.recost_tables import RecostRequestRow, RecostRunRow, RecostWatchRow
 from domain.recost import Cause
 
@@ -44,12 +44,16 @@ async def watch_days(recosting: Recosting) -> int:
 
 
 async def watch_missing(recosting: Recosting) -> int:
-    """Ask for what is made and was never computed, and not asked for either; return for how many items."""
+    """Ask for what is made and was never computed, and not asked for either; return for how many items.
+
+    So is what a run has left that was given up: what was wrong with it may be mended by now.
+    """
     origin = Origin(None, None, None, recosting.now())
     async with transaction(recosting.engine) as session:
         waits = await session.scalar(_WAITS)
         found = await session.execute(NEVER_COMPUTED, {"day": recosting.today()})
-        missing = [] if waits else [row.item_id for row in found]
+        given_up = await session.execute(GIVEN_UP)
+        missing = [] if waits else [row.item_id for row in (*found, *given_up)]
         await ask_for_recost(session, origin, Cause.MISSING, missing)
     return len(missing)
 

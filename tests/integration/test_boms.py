@@ -260,21 +260,6 @@ async def test_two_engineers_lose_nothing_of_each_other(company: Api, prefix: st
     assert found == {"version": 6, "lines": {"nodes": [{"position": at} for at in (10, 20, 30, 40, 50)]}}
 
 
-async def test_overlapping_revisions_are_refused(company: Api, prefix: str) -> None:
-    top, leaf = await items(company, prefix, "TOP", "LEAF")
-    later = await bom(company, top, line(leaf), validFrom="2027-01-01")
-    await released(company, later)
-    earlier = await made(
-        company, "engineer", "bomRevisionCreate", sourceId=later["id"], validFrom="2026-01-01"
-    )
-    error = await not_made(company, "engineer", "bomRevisionRelease", id=earlier["id"])
-    assert (error["code"], error["path"]) == ("OVERLAPPING_EFFECTIVITY", ["validFrom"])
-    bounded = await made(
-        company, "engineer", "bomRevisionUpdate", id=earlier["id"], expectedVersion=1, validTo="2027-01-01"
-    )
-    assert (await released(company, bounded))["state"] == "RELEASED"
-
-
 async def test_what_lines_reckon_with_stays_while_one_does(company: Api, prefix: str) -> None:
     top, leaf = await items(company, prefix, "TOP", "LEAF")
     pipe = await item(company, f"{prefix}PIPE", units=[{"unit": "m", "factor": "0.25"}])

@@ -170,6 +170,28 @@ async def test_what_a_given_up_run_has_left_is_done_by_the_next_one(api: Api, co
     await all_right(costs)
 
 
+async def test_what_a_given_up_run_has_left_is_tried_again_without_anybody_asking(
+    api: Api, costs: Recosting
+) -> None:
+    leaf = await chain(api, "", 3)
+    await costs.finish()
+    await priced(api, leaf, "7")
+    await costs.advance()
+    await costs.advance()
+    await api.rows("ALTER TABLE item_cost ADD CONSTRAINT held CHECK (total <> 14)")
+    for _ in range(ATTEMPTS_LIMIT):
+        with pytest.raises(Exception, match="held"):
+            await costs.advance()
+    await api.rows("ALTER TABLE item_cost DROP CONSTRAINT held")
+    assert await watch_missing(costs) == 1
+    # It is asked for once.
+    assert await watch_missing(costs) == 0
+    await costs.finish()
+    assert (await latest_run(api))["state"] == "DONE"
+    await all_right(costs)
+    assert await watch_missing(costs) == 0
+
+
 async def test_rows_that_nobody_told_of_are_computed_with_what_is_made_of_them(
     api: Api, costs: Recosting
 ) -> None:
